@@ -1,0 +1,139 @@
+/** `syncAwait`: results and errors, what it holds back, limits, ends; and pools whose tasks block. */
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { Worker } from "node:worker_threads";
+import test from "ava";
+import { syncAwait } from "maniac";
+import { mpsc } from "maniac/channel";
+import { stat } from "maniac/fs";
+import { Pool, type PoolOptions } from "maniac/pool";
+import { run } from "./fakes/subprocess.js";
+
+const filename = new URL("./fixtures/sync-tasks.js", import.meta.url).href;
+const make = (options: PoolOptions = {}): Pool =>
+  new Pool({ filename, minThreads: 1, maxThreads: 1, ...options });
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "maniac-sync-"));
+test.after.always(() => fs.rmSync(folder, { recursive: true, force: true }));
+let count = 0;
+const place = (): string => fs.mkdtempSync(path.join(folder, "place-"));
+
+/** A pipe that nobody writes to. */
+function pipe(): string {
+  const name = path.join(folder, `pipe-${count++}`);
+  execFileSync("mkfifo", [name]);
+  return name;
+}
+
+const shared = (): Int32Array => new Int32Array(new SharedArrayBuffer(16));
+
+async function reached(words: Int32Array, at: number, least: number): Promise<void> {
+  while (Atomics.load(words, at) < least) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("results, errors and effects are those of the asynchronous calls", async (t) => {
+  await using pool = make();
+  t.deepEqual(await pool.run(place(), { name: "compare" }), []);
+});
+
+test("FileHandles: opened, used and closed by it, and used by both", async (t) => {
+  await using pool = make();
+  const written = { bytesWritten: 11, buffer: "hello world" };
+  const seen = (await pool.run(place(), { name: "handles" })) as unknown[];
+  t.deepEqual(seen.toSpliced(1, 1), [true, 5, true, "world", 11, "hello world", -1]);
+  t.like(seen[1] as object, written);
+  t.deepEqual(await pool.run(place(), { name: "mixed" }), [true, "end\x01"]);
+});
+
+test("other callbacks of the Worker are held back", async (t) => {
+  await using pool = make();
+  t.deepEqual(await pool.run(1, { name: "heldBack" }), ["blocked", "immediate,promise,read"]);
+});
+
+test("the main thread is refused, and what is no operation", async (t) => {
+  t.throws(() => syncAwait(stat, "/"), { code: "ERR_MANIAC_SYNC_AWAIT_MAIN_THREAD" });
+  await using pool = make();
+  t.deepEqual(await pool.run(place(), { name: "refused" }), [
+    "ERR_MANIAC_BUSY",
+    ...Array<string>(4).fill("ERR_MANIAC_UNSUPPORTED"),
+    "ERR_INVALID_ARG_TYPE",
+    "ERR_OUT_OF_RANGE",
+    "ERR_MANIAC_UNSUPPORTED",
+    true,
+  ]);
+});
+
+test("a time-out ends the wait and leaves nothing in flight", async (t) => {
+  await using pool = make();
+  const { sender, receiver } = mpsc(1);
+  const codes = await pool.run({ pipe: pipe(), sender: sender.handle() }, { name: "timeouts" });
+  t.deepEqual(codes, [...Array<string>(3).fill("ERR_MANIAC_TIMEOUT"), "ABORT_ERR"]);
+  t.is(await receiver.recv(), 1);
+});
+
+test("two Workers at once, the one sends what the other receives", async (t) => {
+  await using pool = make({ minThreads: 2, maxThreads: 2 });
+  const { sender, receiver } = mpsc<number>(4);
+  const received = pool.run(receiver.handle(), { name: "receives" });
+  const sent = pool.run({ handle: sender.handle(), count: 2000 }, { name: "sends" });
+  sender.close();
+  await sent;
+  t.is(await received, 2_001_000);
+});
+
+test("a task that blocks is compensated for by another thread", async (t) => {
+  await using pool = make({ quantum: 60_000 });
+  const { sender, receiver } = mpsc<number>(4);
+  const received = pool.run(receiver.handle(), { name: "receives" });
+  const handle = sender.handle();
+  await pool.run({ handle, count: 100 }, { name: "sends" });
+  // It receives what is left, and then waits for good.
+  while (pool.overdueThreads !== 1) await new Promise((resolve) => setImmediate(resolve));
+  const { length } = pool.threads;
+  sender.close();
+  t.true(length >= 2);
+  t.is(await received, 5050);
+});
+
+for (const how of ["pipe", "timer"]) {
+  test(`the cancellation of a task ends its syncAwait, and its thread goes on: ${how}`, async (t) => {
+    await using pool = make({ cancelTimeout: 60_000 });
+    const [thread] = pool.threads;
+    const words = shared();
+    const controller = new AbortController();
+    const blocked = pool.run({ how, pipe: pipe(), words }, { name: "blocks", signal: controller.signal });
+    await reached(words, 1, 1);
+    controller.abort();
+    await t.throwsAsync(blocked, { name: "AbortError" });
+    await reached(words, 2, 1);
+    t.is(await pool.run(1, { name: "heldBack" }).then(() => pool.threads[0]), thread);
+  });
+
+  test(`a Worker is ended while it blocks: ${how}`, async (t) => {
+    const words = shared();
+    const source = `import(${JSON.stringify(filename)}).then(({ blocks }) => blocks(require("node:worker_threads").workerData));`;
+    const workers = Array.from(
+      { length: 3 },
+      () => new Worker(source, { eval: true, workerData: { how, pipe: pipe(), words } }),
+    );
+    await reached(words, 1, 3);
+    t.deepEqual(await Promise.all(workers.map((worker) => worker.terminate())), [1, 1, 1]);
+  });
+}
+
+test("process.exit while Workers block", async (t) => {
+  const ended = await run([
+    "--input-type=module",
+    "--eval",
+    `import { Pool } from "maniac/pool";
+    const pool = new Pool({ filename: ${JSON.stringify(filename)}, minThreads: 1 });
+    const words = new Int32Array(new SharedArrayBuffer(16));
+    const pipe = ${JSON.stringify(pipe())};
+    for (const how of ["pipe", "timer", "rm"]) void pool.run({ how, pipe, words }, { name: "blocks" });
+    while (Atomics.load(words, 1) < 3) await new Promise((resolve) => setImmediate(resolve));
+    process.exit(3);`,
+  ]);
+  t.deepEqual([ended.code, ended.stderr], [3, ""]);
+});

@@ -1,0 +1,138 @@
+//! Where blocking calls go: one runtime of maniac's for the whole process, made when first wanted, and the mailbox through
+//! which results come back to an environment's thread.
+
+use crate::outcome::Outcome;
+use maniac::driver::host::{Job, Offload, Unparker};
+use maniac::runtime::{Handle, PoolMetrics, Runtime, RuntimeBuilder};
+use rustix::io::Errno;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// Threads at most: calls that wait (a pipe nobody writes to) must not keep the others from going on.
+const MAX_THREADS: usize = 128;
+
+/// What the runtime begins with; what is not set is the runtime's own default, but for one worker.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Settings {
+    pub(crate) workers: Option<usize>,
+    pub(crate) max_tasks: Option<u64>,
+    pub(crate) huge_pages: Option<bool>,
+    pub(crate) quantum: Option<Duration>,
+}
+
+static SETTINGS: Mutex<Settings> =
+    Mutex::new(Settings { workers: None, max_tasks: None, huge_pages: None, quantum: None });
+static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+
+/// Sets what the runtime begins with; false if it runs already.
+pub(crate) fn configure(settings: Settings) -> bool {
+    let mut current = SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let early = RUNTIME.get().is_none();
+    if early {
+        *current = settings;
+    }
+    early
+}
+
+/// The pool's threads; `None` before the runtime runs.
+pub(crate) fn metrics() -> Option<PoolMetrics> {
+    let runtime = RUNTIME.get()?.as_ref()?;
+    Some(runtime.metrics().blocking)
+}
+
+/// The process's runtime; `None` if the system refused it.
+fn runtime() -> Option<&'static Handle> {
+    RUNTIME.get_or_init(start).as_ref().map(Runtime::handle)
+}
+
+fn start() -> Option<Runtime> {
+    let settings = *SETTINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut builder = RuntimeBuilder::new()
+        .worker_count(settings.workers.unwrap_or(1))
+        .blocking_max_threads(MAX_THREADS)
+        .driver(maniac::driver::DriverKind::Poll)
+        .thread_name("maniac");
+    if let Some(count) = settings.max_tasks {
+        builder = builder.max_tasks(count);
+    }
+    if let Some(wanted) = settings.huge_pages {
+        builder = builder.huge_pages(wanted);
+    }
+    if let Some(quantum) = settings.quantum {
+        builder = builder.quantum(quantum);
+    }
+    builder.build().ok()
+}
+
+/// Runs `job` on a thread of the pool, or drops it if there is none.
+pub(crate) fn run(job: impl FnOnce() + Send + 'static) {
+    if let Some(handle) = runtime()
+        && let Ok(task) = handle.try_spawn_blocking(job)
+    {
+        // Its result comes through the mailbox.
+        drop(task);
+    }
+}
+
+/// The pool, for the driver's operations.
+pub(crate) struct Threads;
+
+impl Offload for Threads {
+    fn offload(&self, job: Job) -> Result<(), Job> {
+        run(move || job.run());
+        Ok(())
+    }
+}
+
+/// Results on their way from the pool to an environment's thread. Bounded by the operations in flight.
+pub(crate) struct Mailbox {
+    letters: Mutex<Vec<(usize, Outcome)>>,
+    unparker: Unparker,
+}
+
+impl Mailbox {
+    pub(crate) fn new(unparker: Unparker) -> Arc<Self> {
+        Arc::new(Self { letters: Mutex::default(), unparker })
+    }
+
+    /// Takes all letters; `into` is empty.
+    pub(crate) fn take(&self, into: &mut Vec<(usize, Outcome)>) {
+        std::mem::swap(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner), into);
+    }
+
+    fn post(&self, id: usize, outcome: Outcome) {
+        let mut letters = self.letters.lock().unwrap_or_else(PoisonError::into_inner);
+        letters.push((id, outcome));
+        let first = letters.len() == 1;
+        drop(letters);
+        // Whoever was first has woken the owner, who takes all.
+        if first {
+            self.unparker.unpark();
+        }
+    }
+}
+
+/// The duty to answer an operation: a job that panics, or is never run, answers too.
+pub(crate) struct Reply {
+    to: Option<(Arc<Mailbox>, usize)>,
+}
+
+impl Reply {
+    pub(crate) fn new(mailbox: Arc<Mailbox>, id: usize) -> Self {
+        Self { to: Some((mailbox, id)) }
+    }
+
+    pub(crate) fn send(mut self, outcome: Outcome) {
+        if let Some((mailbox, id)) = self.to.take() {
+            mailbox.post(id, outcome);
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some((mailbox, id)) = self.to.take() {
+            mailbox.post(id, Outcome::failed(Errno::BUSY));
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! How each operation begins: done on the spot where it cannot wait, else given to the driver or to the pool.
+
+use crate::engine::{Engine, Flight, SLAB_RESULT_MAX, in_region};
+use crate::layout::{DATA_NONE, DATA_SLAB, op};
+use crate::outcome::{Outcome, errno_of};
+use crate::pool::{self, Reply};
+use crate::region::Region;
+use crate::request::{Payload, Request};
+use crate::{calls, directory, stat};
+use maniac::driver::host::sys;
+use maniac::driver::op::path::OpenHow;
+use maniac::driver::op::{Fsync, Inline, OpenAt, ReadAt, WriteAt, try_inline};
+use maniac::driver::{OwnedDescriptor, SharedFd};
+use rustix::fs::OFlags;
+use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
+use std::ffi::OsStr;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+
+/// Longest write that is tried on the spot.
+const INLINE_WRITE_MAX: usize = 64 * 1024;
+
+/// What an attempt on the spot has come to.
+enum Attempt {
+    /// So many bytes.
+    Done(usize),
+    Failed(Errno),
+    /// It would have to wait.
+    Waits,
+}
+
+impl Engine {
+    /// Begins `request`, whose id is free.
+    pub(crate) fn start(&mut self, request: Request) {
+        let id = request.id;
+        match request.code {
+            op::CLOSE => {
+                let outcome = self.close(request.fd);
+                self.put(id, outcome);
+            }
+            op::CLOSE_DIR => {
+                let known = self.directories.remove(&request.fd).is_some();
+                self.put(id, if known { Outcome::default() } else { Outcome::failed(Errno::BADF) });
+            }
+            op::NEXT_DIR => self.next_of_directory(&request),
+            _ if request.blocks() => self.now(request),
+            op::READ => self.read(request),
+            op::WRITE => self.write(request),
+            op::OPEN => self.open(request),
+            op::READ_FILE if request.by_path() => self.read_file(request),
+            op::STAT | op::LSTAT => self.stat(&request),
+            op::NOP | op::FSTAT | op::ACCESS | op::READLINK => self.now(request),
+            op::FSYNC | op::FDATASYNC => self.sync(&request),
+            _ => self.offload(request),
+        }
+    }
+
+    /// The descriptor of that number: the engine's own, or another handle of one that the program has opened by other means.
+    fn descriptor(&self, number: i32) -> Result<SharedFd, Errno> {
+        if let Some(fd) = self.known(number) {
+            return Ok(fd.clone());
+        }
+        if number < 0 {
+            return Err(Errno::BADF);
+        }
+        // SAFETY: [INV-5] only for this call, which fails if there is no such descriptor.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+        let owned = borrowed.try_clone_to_owned().map_err(|error| errno_of(&error))?;
+        Ok(SharedFd::new(owned))
+    }
+
+    fn known(&self, number: i32) -> Option<&SharedFd> {
+        self.files.get(usize::try_from(number).ok()?)?.as_ref()
+    }
+
+    /// The descriptors that `request` names.
+    fn descriptors(&self, request: &Request) -> Result<[Option<SharedFd>; 2], Errno> {
+        if request.code == op::NOP || (request.by_path() && request.code != op::COPY) {
+            return Ok([None, None]);
+        }
+        let other = if request.code == op::COPY { Some(self.descriptor(request.arg0)?) } else { None };
+        Ok([Some(self.descriptor(request.fd)?), other])
+    }
+
+    /// Does `request` on this thread, whether it waits or not.
+    fn now(&mut self, mut request: Request) {
+        let id = request.id;
+        without_region(&mut request);
+        let outcome = match self.descriptors(&request) {
+            Ok(fds) => calls::perform(request, fds),
+            Err(errno) => Outcome::failed(errno),
+        };
+        self.put(id, outcome);
+    }
+
+    /// Gives `request` to the pool.
+    fn offload(&mut self, request: Request) {
+        match self.descriptors(&request) {
+            Ok(fds) => self.offload_with(request, fds),
+            Err(errno) => self.put(request.id, Outcome::failed(errno)),
+        }
+    }
+
+    fn offload_with(&mut self, mut request: Request, fds: [Option<SharedFd>; 2]) {
+        without_region(&mut request);
+        self.run(request.id, move || calls::perform(request, fds));
+    }
+
+    /// Has a thread of the pool call `work`.
+    fn run(&mut self, id: usize, work: impl FnOnce() -> Outcome + Send + 'static) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        self.flights[id] = Some(Flight::Pool(stop));
+        let reply = Reply::new(self.mailbox.clone(), id);
+        pool::run(move || {
+            let stopped = stopped.load(Ordering::Relaxed);
+            reply.send(if stopped { Outcome::failed(Errno::CANCELED) } else { work() });
+        });
+    }
+
+    fn close(&mut self, number: i32) -> Outcome {
+        let kept = usize::try_from(number).ok().and_then(|at| self.files.get_mut(at)?.take());
+        let result = match kept.map(SharedFd::try_unwrap) {
+            Some(Ok(fd)) => calls::close(fd),
+            // An operation under way closes it when it has ended.
+            Some(Err(_)) => Ok(()),
+            None => calls::close_number(number),
+        };
+        result.map_or_else(Outcome::failed, |()| Outcome::default())
+    }
+
+    fn next_of_directory(&mut self, request: &Request) {
+        let (id, most) = (request.id, usize::try_from(request.arg0).unwrap_or(1));
+        let Some(dir) = self.directories.get(&request.fd).cloned() else {
+            return self.put(id, Outcome::failed(Errno::BADF));
+        };
+        let work = move || {
+            let mut dir = dir.lock().unwrap_or_else(PoisonError::into_inner);
+            directory::read_some(&mut dir, most).unwrap_or_else(Outcome::failed)
+        };
+        if request.blocks() {
+            let outcome = work();
+            self.put(id, outcome);
+        } else {
+            self.run(id, work);
+        }
+    }
+
+    fn stat(&mut self, request: &Request) {
+        let fields = match stat::stat_path(request.path(), request.code == op::STAT) {
+            Ok(stat) => stat::fields(&stat),
+            Err(errno) => return self.put(request.id, Outcome::failed(errno)),
+        };
+        if !self.has_record() {
+            let outcome = stat::fixed(&fields, request.flags);
+            return self.put(request.id, outcome);
+        }
+        let at = self.slab_used;
+        stat::write(&fields, request.flags, self.slab_slice(at, stat::FIELDS * 8));
+        self.slab_used = at + stat::FIELDS * 8;
+        self.record(request.id, 0, DATA_SLAB, at as u32, stat::FIELDS * 8, 0);
+    }
+
+    fn sync(&mut self, request: &Request) {
+        let id = request.id;
+        match self.descriptor(request.fd) {
+            Err(errno) => self.put(id, Outcome::failed(errno)),
+            Ok(fd) => {
+                let op = if request.code == op::FSYNC { Fsync::new(fd) } else { Fsync::data(fd) };
+                self.flights[id] = Some(Flight::Sync(self.driver.submit_with_token(op, id as u64)));
+            }
+        }
+    }
+
+    fn read(&mut self, mut request: Request) {
+        let id = request.id;
+        if let Payload::Region(region) = std::mem::take(&mut request.payload) {
+            return self.read_region(request, region);
+        }
+        if request.length == 0 || request.length > i32::MAX as usize {
+            // Nothing to wait for: no bytes, or more than there can be.
+            return self.now(request);
+        }
+        if let Some(at) = self.slab_room(request.length).filter(|_| self.has_record())
+            && let Some(fd) = self.known(request.fd).cloned()
+        {
+            match read_now(&fd, self.slab_slice(at, request.length), request.position) {
+                Attempt::Done(count) => return self.in_slab(id, at, count),
+                Attempt::Failed(errno) => return self.put(id, Outcome::failed(errno)),
+                Attempt::Waits => (),
+            }
+        }
+        if request.position < 0 {
+            return self.offload(request);
+        }
+        let mut buffer = Vec::new();
+        if buffer.try_reserve_exact(request.length).is_err() {
+            return self.put(id, Outcome::failed(Errno::NOMEM));
+        }
+        match self.descriptor(request.fd) {
+            Err(errno) => self.put(id, Outcome::failed(errno)),
+            // Copying megabytes is no work for this thread, which the ring would make do it.
+            Ok(fd) if request.length > 4 * SLAB_RESULT_MAX => self.offload_with(request, [Some(fd), None]),
+            Ok(fd) => {
+                let op = ReadAt::new(fd, buffer, request.position as u64);
+                self.flights[id] = Some(Flight::Read(self.driver.submit_with_token(op, id as u64)));
+            }
+        }
+    }
+
+    /// Notes `count` bytes that are in the slab at `at`.
+    fn in_slab(&mut self, id: usize, at: usize, count: usize) {
+        let place = if count == 0 { DATA_NONE } else { DATA_SLAB };
+        self.slab_used = (at + count).next_multiple_of(8);
+        self.record(id, count as i32, place, at as u32, count, 0);
+    }
+
+    fn read_region(&mut self, mut request: Request, region: Region) {
+        let id = request.id;
+        if request.position < 0 {
+            request.payload = Payload::Region(region);
+            return self.offload(request);
+        }
+        let fd = match self.descriptor(request.fd) {
+            Ok(fd) => fd,
+            Err(errno) => return self.put(id, Outcome::failed(errno)),
+        };
+        match try_inline(ReadAt::new(fd, region, request.position as u64)) {
+            Inline::Done((result, _)) => self.put(id, in_region(result)),
+            Inline::Pending(op) => {
+                self.flights[id] = Some(Flight::ReadRegion(self.driver.submit_with_token(op, id as u64)));
+            }
+        }
+    }
+
+    fn write(&mut self, mut request: Request) {
+        let id = request.id;
+        if request.position < 0 {
+            return self.offload(request);
+        }
+        let fd = match self.descriptor(request.fd) {
+            Ok(fd) => fd,
+            Err(errno) => return self.put(id, Outcome::failed(errno)),
+        };
+        let position = request.position as u64;
+        match std::mem::take(&mut request.payload) {
+            Payload::None => self.put(id, Outcome::failed(Errno::INVAL)),
+            Payload::Region(region) => {
+                let op = WriteAt::new(fd, region, position);
+                self.flights[id] = Some(Flight::WriteRegion(self.driver.submit_with_token(op, id as u64)));
+            }
+            Payload::Bytes(bytes) => {
+                if bytes.len() <= INLINE_WRITE_MAX {
+                    match sys::write_at_nowait(&fd, &bytes, position) {
+                        // What a full pipe or cache left is the caller's to write again, as with write(2).
+                        Ok(Some(count)) => return self.put(id, Outcome::number(count)),
+                        Ok(None) => (),
+                        Err(error) => return self.put(id, Outcome::failed(errno_of(&error))),
+                    }
+                }
+                let op = WriteAt::new(fd, bytes, position);
+                self.flights[id] = Some(Flight::Write(self.driver.submit_with_token(op, id as u64)));
+            }
+        }
+    }
+
+    fn open(&mut self, request: Request) {
+        match open_now(&request) {
+            Ok(Some((fd, _))) => {
+                // Asked for only so that nothing waits.
+                if request.arg0 & OFlags::NONBLOCK.bits() as i32 == 0
+                    && let Ok(flags) = rustix::fs::fcntl_getfl(&fd)
+                {
+                    let _ = rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK);
+                }
+                let number = self.keep(SharedFd::new(fd));
+                self.put(request.id, Outcome { result: number, ..Outcome::default() });
+            }
+            Ok(None) => self.offload(request),
+            Err(errno) => self.put(request.id, Outcome::failed(errno)),
+        }
+    }
+
+    fn read_file(&mut self, request: Request) {
+        let id = request.id;
+        let (fd, size) = match open_now(&request) {
+            Ok(Some((fd, stat))) if stat.st_mode & 0o170_000 == 0o100_000 => (fd, stat.st_size as u64),
+            Ok(_) => return self.offload(request),
+            Err(errno) => return self.put(id, Outcome::failed_at(0, errno)),
+        };
+        // Files of /proc have no size, and something to read.
+        let length = if size == 0 { 1 } else { usize::try_from(size).unwrap_or(usize::MAX) };
+        if let Some(at) = self.slab_room(length).filter(|_| self.has_record()) {
+            match read_now(&fd, self.slab_slice(at, length), 0) {
+                Attempt::Done(count) if size > 0 || count == 0 => return self.in_slab(id, at, count),
+                Attempt::Failed(errno) => return self.put(id, Outcome::failed_at(2, errno)),
+                _ => (),
+            }
+        }
+        self.offload_with(request, [Some(SharedFd::new(fd)), None]);
+    }
+}
+
+/// Makes calls of threads work on copies: they must not see memory that JavaScript sees.
+fn without_region(request: &mut Request) {
+    if request.code == op::WRITE
+        && let Payload::Region(region) = &request.payload
+    {
+        request.payload = Payload::Bytes(region.copy());
+    }
+}
+
+/// Reads as much as is there without waiting; all of `buffer`, or up to the end.
+fn read_now(fd: &impl AsFd, buffer: &mut [u8], position: i64) -> Attempt {
+    let Ok(position) = u64::try_from(position) else { return read_at_cursor(fd, buffer) };
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match sys::read_at_nowait(fd, &mut buffer[filled..], position + filled as u64) {
+            Ok(Some(0)) => break,
+            Ok(Some(count)) => filled += count,
+            // What was read is read again, with the rest.
+            Ok(None) => return Attempt::Waits,
+            Err(_) if filled > 0 => break,
+            Err(error) => return Attempt::Failed(errno_of(&error)),
+        }
+    }
+    Attempt::Done(filled)
+}
+
+/// Reads what is there at the cursor; of a pipe that may be less than was asked for.
+fn read_at_cursor(fd: &impl AsFd, buffer: &mut [u8]) -> Attempt {
+    /// preadv2(2): the file's own offset.
+    const CURSOR: u64 = u64::MAX;
+    let mut vectors = [IoSliceMut::new(buffer)];
+    match retry_on_intr(|| rustix::io::preadv2(fd, &mut vectors, CURSOR, ReadWriteFlags::NOWAIT)) {
+        Ok(count) => Attempt::Done(count),
+        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Attempt::Waits,
+        Err(errno) => Attempt::Failed(errno),
+    }
+}
+
+/// Opens what can be opened without waiting, if it is a file or directory; with `O_NONBLOCK`, since a pipe would wait for its other
+/// end.
+fn open_now(request: &Request) -> Result<Option<(OwnedDescriptor, rustix::fs::Stat)>, Errno> {
+    let flags = request.arg0 | OFlags::NONBLOCK.bits() as i32;
+    let how = OpenHow::new(flags).mode(request.arg1 as u32);
+    let path = OsStr::from_bytes(request.path().to_bytes());
+    let op = OpenAt::new(None, path, how).map_err(|error| errno_of(&error))?;
+    let fd = match try_inline(op) {
+        Inline::Pending(_) => return Ok(None),
+        Inline::Done(Err(error)) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+            return Ok(None);
+        }
+        Inline::Done(result) => result.map_err(|error: io::Error| errno_of(&error))?,
+    };
+    let stat = rustix::fs::fstat(&fd)?;
+    Ok(matches!(stat.st_mode & 0o170_000, 0o100_000 | 0o040_000).then_some((fd, stat)))
+}

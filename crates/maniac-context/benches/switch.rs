@@ -1,0 +1,128 @@
+//! What a switch costs, beside bare corosensei. Each iteration is a resumption and a suspension: two switches.
+//!
+//! `cargo bench -p maniac-context`
+
+use divan::{Bencher, black_box};
+use maniac_context::coroutine::{Coroutine, Outcome, ResumeWith, Suspender};
+use maniac_context::stack::{Stack, StackPool};
+
+fn main() {
+    divan::main();
+}
+
+fn pool() -> StackPool {
+    StackPool::new(Default::default()).expect("the default configuration is valid")
+}
+
+fn stack() -> Stack {
+    pool().get().expect("one stack")
+}
+
+/// corosensei alone on the same stack: the floor.
+#[divan::bench(sample_size = 10_000)]
+fn round_trip_bare_corosensei(bencher: Bencher) {
+    let mut coroutine = corosensei::Coroutine::<(), (), (), _>::with_stack(stack(), |yielder, ()| {
+        loop {
+            yielder.suspend(());
+        }
+    });
+    bencher.bench_local(|| coroutine.resume(()));
+    // SAFETY: nothing on its stack needs to be dropped.
+    unsafe { coroutine.force_reset() };
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn round_trip_value_bare_corosensei(bencher: Bencher) {
+    let mut coroutine =
+        corosensei::Coroutine::<usize, usize, (), _>::with_stack(stack(), |yielder, mut input| {
+            loop {
+                input = yielder.suspend(input);
+            }
+        });
+    bencher.bench_local(|| coroutine.resume(black_box(1)));
+    // SAFETY: nothing on its stack needs to be dropped.
+    unsafe { coroutine.force_reset() };
+}
+
+fn echo(suspender: &Suspender<usize, usize>) {
+    let mut value = 0;
+    loop {
+        value = suspender.suspend(value);
+        if value == usize::MAX {
+            return;
+        }
+    }
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn round_trip_value(bencher: Bencher) {
+    let mut coroutine = Coroutine::<usize, usize, ()>::new(stack());
+    // SAFETY: the closure holds nothing across its suspensions.
+    let _ = unsafe { coroutine.start(echo) };
+    bencher.bench_local(|| match coroutine.resume(ResumeWith::Value(black_box(1))) {
+        Outcome::Suspended(value) => black_box(value),
+        _ => unreachable!(),
+    });
+    let _ = coroutine.resume(ResumeWith::Value(usize::MAX));
+}
+
+/// As the runtime uses it: no value, found through the thread-local, unwinding left to the caller.
+#[divan::bench(sample_size = 10_000)]
+fn round_trip_through_current(bencher: Bencher) {
+    let mut coroutine = Coroutine::<(), (), ()>::new(stack());
+    // SAFETY: the closure holds nothing across its suspensions.
+    let _ = unsafe {
+        coroutine.start(|_| {
+            while let Ok(ResumeWith::Value(())) =
+                maniac_context::coroutine::with_current::<(), (), _>(|current| {
+                    current.expect("on a coroutine").try_suspend(())
+                })
+            {}
+        })
+    };
+    bencher.bench_local(|| match coroutine.resume(ResumeWith::Value(())) {
+        Outcome::Suspended(()) => (),
+        _ => unreachable!(),
+    });
+    let _ = coroutine.resume(ResumeWith::Unwind);
+}
+
+/// A coroutine that is started and ends: two switches and the preparation of the stack.
+#[divan::bench(sample_size = 10_000)]
+fn start_and_finish(bencher: Bencher) {
+    let mut coroutine = Coroutine::<(), (), usize>::new(stack());
+    bencher.bench_local(|| {
+        let value = black_box(1);
+        // SAFETY: the closure does not suspend.
+        match unsafe { coroutine.start(move |_| value) } {
+            Outcome::Finished(value) => black_box(value),
+            _ => unreachable!(),
+        }
+    });
+}
+
+/// The same with a stack out of the pool each time.
+#[divan::bench(sample_size = 10_000)]
+fn get_start_finish_put(bencher: Bencher) {
+    let pool = pool();
+    bencher.bench_local(|| {
+        let mut coroutine = Coroutine::<(), (), usize>::new(pool.get().expect("one stack"));
+        let value = black_box(1);
+        // SAFETY: the closure does not suspend.
+        match unsafe { coroutine.start(move |_| value) } {
+            Outcome::Finished(value) => black_box(value),
+            _ => unreachable!(),
+        }
+    });
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn pool_get_put(bencher: Bencher) {
+    let pool = pool();
+    bencher.bench_local(|| drop(black_box(pool.get())));
+}
+
+#[divan::bench(sample_size = 10_000)]
+fn barrier_heavy() {
+    let _ = black_box(maniac_context::membarrier::heavy());
+}

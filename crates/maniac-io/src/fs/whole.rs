@@ -1,0 +1,119 @@
+//! Whole files at once.
+
+use super::open_file::OpenFile;
+use super::{File, OpenOptions};
+use crate::rt;
+use crate::sys::std_fs;
+use std::io;
+use std::path::Path;
+
+/// Reads a whole file.
+///
+/// # Errors
+///
+/// Those of open(2) and read(2).
+///
+/// # Cancel safety
+///
+/// Nothing is changed.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("file.txt");
+/// maniac_io::fs::write(&path, b"Hello").await?;
+/// let content = maniac_io::fs::read(&path).await?;
+/// assert_eq!(content, b"Hello");
+/// # Ok(()) })
+/// # }
+/// ```
+pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    rt::charge().await;
+    let file = OpenFile::open(None, path.as_ref(), OpenOptions::new().read(true)).await?;
+    let (content, result) = file.read_rest(Vec::new(), 0).await;
+    match result {
+        // A FIFO or the like.
+        Err(error) if content.is_empty() && file.has_no_positions(&error)? => {
+            let mut content = Vec::new();
+            File::of(file).read_to_end(&mut content).await?;
+            Ok(content)
+        }
+        result => result.map(|()| content),
+    }
+}
+
+/// Reads a whole file of text.
+///
+/// # Errors
+///
+/// Those of open(2) and read(2); `InvalidData` if it is no UTF-8.
+///
+/// # Cancel safety
+///
+/// Nothing is changed.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("file.txt");
+/// maniac_io::fs::write(&path, "Grüße").await?;
+/// assert_eq!(maniac_io::fs::read_to_string(&path).await?, "Grüße");
+/// # Ok(()) })
+/// # }
+/// ```
+pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
+    let content = read(path).await?;
+    String::from_utf8(content).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Makes `contents` the whole contents of a file, which is made if it is not there.
+///
+/// # Errors
+///
+/// Those of open(2) and write(2).
+///
+/// # Cancel safety
+///
+/// Dropped half-way, the file may be empty, or hold a part.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// maniac_io::fs::write(dir.path().join("file.txt"), b"Hello").await?;
+/// # Ok(()) })
+/// # }
+/// ```
+pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    File::create(path).await?.write_all(contents.as_ref()).await
+}
+
+/// Copies a file's contents and permissions to another, which is replaced; says how many bytes that were. A thread of the
+/// blocking pool does it, inside the kernel where the file systems allow it (copy_file_range(2)).
+///
+/// # Errors
+///
+/// Those of open(2), read(2) and write(2); `InvalidInput` if `from` is no regular file.
+///
+/// # Cancel safety
+///
+/// A dropped one goes on to its end.
+///
+/// ```
+/// use maniac_io::fs;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+/// fs::write(&from, "text").await?;
+/// assert_eq!(fs::copy(&from, &to).await?, 4);
+/// assert_eq!(fs::read(&to).await?, b"text");
+/// # Ok(()) })
+/// # }
+/// ```
+pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
+    let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
+    rt::unblock(move || std_fs::copy(from, to)).await
+}

@@ -1,0 +1,253 @@
+//! Writing.
+
+use std::io::{self, IoSlice};
+use std::ops::DerefMut;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// What bytes can be written to.
+///
+/// ```
+/// use maniac_io::io::AsyncWriteExt;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut sink = Vec::new();
+/// sink.write_all(b"hello").await?;
+/// sink.flush().await?;
+/// assert_eq!(sink, b"hello");
+/// # Ok(()) })
+/// # }
+/// ```
+pub trait AsyncWrite {
+    /// Writes from the front of `buf`, and says how much.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says; never `WouldBlock`.
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes several buffers, one after the other. By default, the first that is not empty.
+    ///
+    /// # Errors
+    ///
+    /// As for [`poll_write`](AsyncWrite::poll_write).
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = bufs.iter().find(|buf| !buf.is_empty());
+        self.poll_write(cx, first.map_or(&[], |buf| buf))
+    }
+
+    /// Whether [`poll_write_vectored`](AsyncWrite::poll_write_vectored) writes more than one buffer at a time.
+    fn is_write_vectored(&self) -> bool {
+        false
+    }
+
+    /// Waits until all that was taken has reached its destination (of a file: the system, not the device).
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Flushes, and tells the other side that no more comes.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// All five methods by way of what `$inner` makes of `self`.
+macro_rules! forward {
+    ($this:ident => $inner:expr) => {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            let $this = self;
+            $inner.poll_write(cx, buf)
+        }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let $this = self;
+            $inner.poll_write_vectored(cx, bufs)
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            (**self).is_write_vectored()
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let $this = self;
+            $inner.poll_flush(cx)
+        }
+
+        fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let $this = self;
+            $inner.poll_close(cx)
+        }
+    };
+}
+
+impl<T: AsyncWrite + Unpin + ?Sized> AsyncWrite for &mut T {
+    forward!(this => Pin::new(&mut **this.get_mut()));
+}
+
+impl<T: AsyncWrite + Unpin + ?Sized> AsyncWrite for Box<T> {
+    forward!(this => Pin::new(&mut **this.get_mut()));
+}
+
+impl<P: DerefMut<Target: AsyncWrite>> AsyncWrite for Pin<P> {
+    forward!(this => this.as_deref_mut());
+}
+
+/// Appends.
+impl AsyncWrite for Vec<u8> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// What every [`AsyncWrite`] can do.
+pub trait AsyncWriteExt: AsyncWrite {
+    /// Writes from the front of `buf`, and says how much.
+    ///
+    /// Cancel safety: as the sink's `poll_write`; of this crate's, nothing was written if it was dropped.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    fn write<'a>(&'a mut self, buf: &'a [u8]) -> Write<'a, Self>
+    where
+        Self: Unpin,
+    {
+        Write { sink: self, buf }
+    }
+
+    /// Writes all of `buf`.
+    ///
+    /// Cancel safety: none; how much was written is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says; `WriteZero` if it takes nothing.
+    fn write_all<'a>(&'a mut self, buf: &'a [u8]) -> WriteAll<'a, Self>
+    where
+        Self: Unpin,
+    {
+        WriteAll { sink: self, buf }
+    }
+
+    /// Waits until all that was taken has reached its destination.
+    ///
+    /// Cancel safety: nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    fn flush(&mut self) -> Flush<'_, Self>
+    where
+        Self: Unpin,
+    {
+        Flush { sink: self }
+    }
+
+    /// Flushes, and tells the other side that no more comes.
+    ///
+    /// Cancel safety: nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    fn close(&mut self) -> Close<'_, Self>
+    where
+        Self: Unpin,
+    {
+        Close { sink: self }
+    }
+}
+
+impl<T: AsyncWrite + ?Sized> AsyncWriteExt for T {}
+
+/// The future of [`AsyncWriteExt::write`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Write<'a, W: ?Sized> {
+    sink: &'a mut W,
+    buf: &'a [u8],
+}
+
+impl<W: AsyncWrite + Unpin + ?Sized> Future for Write<'_, W> {
+    type Output = io::Result<usize>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        Pin::new(&mut *this.sink).poll_write(cx, this.buf)
+    }
+}
+
+/// The future of [`AsyncWriteExt::write_all`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct WriteAll<'a, W: ?Sized> {
+    sink: &'a mut W,
+    buf: &'a [u8],
+}
+
+impl<W: AsyncWrite + Unpin + ?Sized> Future for WriteAll<'_, W> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        while !this.buf.is_empty() {
+            match ready!(Pin::new(&mut *this.sink).poll_write(cx, this.buf))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => this.buf = &this.buf[count..],
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The future of [`AsyncWriteExt::flush`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Flush<'a, W: ?Sized> {
+    sink: &'a mut W,
+}
+
+impl<W: AsyncWrite + Unpin + ?Sized> Future for Flush<'_, W> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut *self.sink).poll_flush(cx)
+    }
+}
+
+/// The future of [`AsyncWriteExt::close`].
+#[derive(Debug)]
+#[must_use = "a future does nothing unless it is polled"]
+pub struct Close<'a, W: ?Sized> {
+    sink: &'a mut W,
+}
+
+impl<W: AsyncWrite + Unpin + ?Sized> Future for Close<'_, W> {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut *self.sink).poll_close(cx)
+    }
+}

@@ -1,0 +1,133 @@
+//! Files that are no plain ones on a disk with room: FIFOs, devices, what is full; and files through the traits.
+
+use crate::support::{self, assert_errno, pattern};
+use crate::{ENOSPC, ESPIPE, temp};
+use maniac_io::fs::{self, File, OpenOptions};
+use maniac_io::io::{AsyncReadExt, AsyncWriteExt};
+use std::io::SeekFrom;
+
+on_both_drivers! {
+    fifo proc_file device_full small_device polled_writes polled_error
+}
+
+/// A FIFO is no regular file: it is waited for, not asked at offsets, and its reader waits for a first writer.
+async fn fifo() {
+    let dir = temp();
+    let path = dir.path().join("fifo");
+    maniac_io::net::pipe::make_fifo(&path, 0o600).await.unwrap();
+    let mut reader = File::open(&path).await.unwrap();
+    assert_errno(reader.read_at(&mut [0; 4], 0).await, ESPIPE);
+    let path_of_writer = path.clone();
+    let writing = maniac_runtime::spawn(async move {
+        let mut writer = OpenOptions::new().write(true).open(&path_of_writer).await.unwrap();
+        for _ in 0..3 {
+            maniac_runtime::task::yield_now().await;
+            writer.write_all(b"through ").await.unwrap();
+        }
+        writer.write_all(&[b'x'; 200_000]).await.unwrap();
+    });
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).await.unwrap();
+    writing.await.unwrap();
+    assert_eq!(all.len(), 24 + 200_000);
+    assert!(all.starts_with(b"through through through x"));
+    drop(reader);
+    // Whole at once, with a blocking writer of the standard library's.
+    let writer_path = path.clone();
+    let writer = std::thread::spawn(move || std::fs::write(writer_path, "whole").unwrap());
+    assert_eq!(fs::read(&path).await.unwrap(), b"whole");
+    writer.join().unwrap();
+    // A writer that waits for a reader.
+    let reader_path = path.clone();
+    let opening = maniac_runtime::spawn(async move { OpenOptions::new().write(true).open(path).await });
+    let reader = std::thread::spawn(move || std::fs::read(reader_path).unwrap());
+    opening.await.unwrap().unwrap().write_all(b"late").await.unwrap();
+    assert_eq!(reader.join().unwrap(), b"late");
+}
+
+/// Files that say that they are empty.
+async fn proc_file() {
+    let status = fs::read_to_string("/proc/self/status").await.unwrap();
+    assert!(status.contains("Name:"), "{status}");
+    let mut file = File::open("/proc/self/maps").await.unwrap();
+    let mut maps = String::new();
+    file.read_to_string(&mut maps).await.unwrap();
+    assert!(maps.len() > 4096, "longer than one page");
+}
+
+async fn device_full() {
+    if !support::exists("/dev/full") {
+        return eprintln!("skipped: no /dev/full");
+    }
+    let mut file = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+    assert_errno(file.write(b"x").await, ENOSPC);
+    assert_errno(file.write_all_at(&[0; 1 << 20], 0).await, ENOSPC);
+    assert_errno(file.write_owned_at(vec![1; 10], 0).await.0, ENOSPC);
+    assert_errno(fs::write("/dev/full", "text").await, ENOSPC);
+}
+
+/// A real file system that runs full, if this process may mount one.
+async fn small_device() {
+    let dir = temp();
+    let mount = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .arg(dir.path())
+        .output();
+    if !mount.as_ref().is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: no file system can be mounted here: {mount:?}");
+    }
+    let path = dir.path().join("file");
+    let mut file = File::create(&path).await.unwrap();
+    let result = file.write_all(&vec![7; 1 << 20]).await;
+    let (written, copied) = (fs::metadata(&path).await, fs::copy(&path, dir.path().join("copy")).await);
+    let cursor = file.stream_position().await;
+    let freed = fs::remove_file(&path).await;
+    drop(file);
+    let again = fs::write(dir.path().join("small"), [1; 1000]).await;
+    assert!(std::process::Command::new("umount").arg(dir.path()).status().unwrap().success());
+    assert_errno(result, ENOSPC);
+    assert_eq!(cursor.unwrap(), written.unwrap().len(), "the cursor stands behind what was written");
+    assert_errno(copied, ENOSPC);
+    freed.unwrap();
+    again.unwrap();
+}
+
+/// Through the trait, bytes are taken over before they are written.
+async fn polled_writes() {
+    let dir = temp();
+    let path = dir.path().join("file");
+    let mut file = File::create_new(&path).await.unwrap();
+    for n in 0..50 {
+        AsyncWriteExt::write_all(&mut file, &pattern(n * 1000, 1000)).await.unwrap();
+    }
+    AsyncWriteExt::flush(&mut file).await.unwrap();
+    assert!(std::fs::read(&path).unwrap() == pattern(0, 50_000));
+    file.seek(SeekFrom::Start(10)).await.unwrap();
+    AsyncWriteExt::write_all(&mut file, b"here").await.unwrap();
+    // What comes next sees it, flushed or not.
+    let mut back = [0; 4];
+    file.seek(SeekFrom::Current(-4)).await.unwrap();
+    AsyncReadExt::read_exact(&mut file, &mut back).await.unwrap();
+    assert_eq!(&back, b"here");
+    AsyncWriteExt::write_all(&mut file, b"dropped").await.unwrap();
+    file.sync_all().await.unwrap();
+    drop(file);
+    assert_eq!(&std::fs::read(&path).unwrap()[14..21], b"dropped");
+}
+
+/// What was taken over and could not be written is told to the next call, once.
+async fn polled_error() {
+    if !support::exists("/dev/full") {
+        return eprintln!("skipped: no /dev/full");
+    }
+    let mut file = OpenOptions::new().write(true).open("/dev/full").await.unwrap();
+    let taken = AsyncWriteExt::write(&mut file, b"lost").await;
+    match taken {
+        Ok(count) => {
+            assert_eq!(count, 4);
+            assert_errno(AsyncWriteExt::flush(&mut file).await, ENOSPC);
+        }
+        Err(error) => assert_eq!(error.raw_os_error(), Some(ENOSPC)),
+    }
+    AsyncWriteExt::flush(&mut file).await.unwrap();
+}

@@ -1,0 +1,150 @@
+//! Ten thousand connections that mostly say nothing, the clients in a process of their own: what one costs, and that each still answers.
+#![cfg(target_os = "linux")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "the figures are for whoever reads the log")]
+
+mod support;
+
+use maniac_io::net::{TcpListener, TcpStream};
+use maniac_runtime::runtime::DriverKind;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+const CONNECTIONS: usize = 10_000;
+/// Where the client process finds the server; in this one it is not set.
+const ADDRESS: &str = "MANIAC_TEST_IDLE_ADDRESS";
+/// What a connection may cost in memory of the server's process, in bytes: a task, a socket, the driver's watch.
+const DEAR: usize = 4096;
+
+/// The process's memory is measured: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn uring() {
+    serve(DriverKind::Uring, "127.0.0.2:0");
+}
+
+#[test]
+fn poll() {
+    // Another address, so that what lingers of the other test's connections takes none of these ports.
+    serve(DriverKind::Poll, "127.0.0.3:0");
+}
+
+/// Lets this process, and the client that inherits it, have so many descriptors; says why if that cannot be.
+fn allow_descriptors() -> Result<(), String> {
+    let wanted = CONNECTIONS as u64 + 200;
+    let now = getrlimit(Resource::Nofile);
+    if now.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let maximum = now.maximum.map(|maximum| maximum.max(wanted));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+        .map_err(|error| format!("{now:?} is too few descriptors, and more are refused: {error}"))
+}
+
+fn serve(kind: DriverKind, address: &str) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(why) = allow_descriptors() {
+        return eprintln!("SKIPPED: {CONNECTIONS} idle connections: {why}");
+    }
+    let Some(runtime) = support::runtime(kind) else { return };
+    let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
+    let mut client = start_client(listener.local_addr().unwrap());
+    let mut said = BufReader::new(client.stdout.take().unwrap());
+    let before = resident();
+    let serving = runtime.spawn(async move {
+        let mut tasks = Vec::with_capacity(CONNECTIONS);
+        while tasks.len() < CONNECTIONS {
+            tasks.push(maniac_runtime::spawn(echo(listener.accept().await.unwrap().0)));
+        }
+        let mut total = 0;
+        for task in tasks {
+            total += task.await.unwrap().unwrap();
+        }
+        total
+    });
+    expect_line(&mut said, "all connected");
+    let each = resident().saturating_sub(before) / CONNECTIONS;
+    eprintln!("{kind}: {CONNECTIONS} idle connections, {each} bytes of this process's memory each");
+    assert!(each < DEAR, "{each} bytes are too many for a connection that says nothing");
+    client.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    expect_line(&mut said, "all answered");
+    let total = runtime.block_on(serving).unwrap();
+    assert_eq!(total, 2 * 8 * CONNECTIONS);
+    assert!(client.wait().unwrap().success());
+}
+
+/// Gives back what comes. Between messages it holds no buffer.
+async fn echo(mut stream: TcpStream) -> std::io::Result<usize> {
+    let mut total = 0;
+    loop {
+        stream.readable().await?;
+        let message = {
+            let mut buf = [0; 256];
+            stream.try_read(&mut buf).map(|count| buf[..count].to_vec())
+        };
+        match message {
+            Ok(message) if message.is_empty() => return Ok(total),
+            Ok(message) => {
+                stream.write_all(&message).await?;
+                total += message.len();
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The memory of this process that is there, in bytes.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() * 1024
+}
+
+fn start_client(server: std::net::SocketAddr) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["client", "--exact", "--nocapture"])
+        .env(ADDRESS, server.to_string())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Reads lines, those of the test harness among them, until one is `line`.
+fn expect_line(from: &mut impl BufRead, line: &str) {
+    let mut text = String::new();
+    while !text.trim_end().ends_with(line) {
+        text.clear();
+        assert!(from.read_line(&mut text).unwrap() > 0, "the client has ended before {line:?}");
+    }
+}
+
+/// The second process; by itself it has nothing to test.
+#[test]
+fn client() {
+    let Ok(server) = std::env::var(ADDRESS) else { return };
+    let mut streams: Vec<_> = (0..CONNECTIONS as u64)
+        .map(|number| {
+            let mut stream = std::net::TcpStream::connect(&server).unwrap();
+            exchange(&mut stream, number);
+            stream
+        })
+        .collect();
+    println!("all connected");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    for (number, stream) in (0u64..).zip(&mut streams) {
+        exchange(stream, !number);
+    }
+    drop(streams);
+    println!("all answered");
+}
+
+fn exchange(stream: &mut std::net::TcpStream, number: u64) {
+    let mut back = [0; 8];
+    stream.write_all(&number.to_le_bytes()).unwrap();
+    stream.read_exact(&mut back).unwrap();
+    assert_eq!(back, number.to_le_bytes());
+}

@@ -1,0 +1,118 @@
+//! The driver as code inside a runtime reaches it: for operations and registrations of crates that build on this one.
+
+use crate::role::{Thread, context, with_role};
+use crate::runtime::core::Core;
+use crate::task::spawn::NO_RUNTIME;
+use maniac_driver::op::Operation;
+use maniac_driver::{DriverKind, Op, Probe, Remote};
+use std::io;
+
+fn core() -> io::Result<&'static Core> {
+    context::thread().map(Thread::core).ok_or_else(|| io::Error::other(NO_RUNTIME))
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the runtime is shutting down: it takes no more operations")
+}
+
+/// Begins `op`: on this worker's own driver, or, outside the workers, on one of theirs.
+///
+/// # Errors
+/// Outside a runtime, and when the runtime is shut down.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// use maniac_driver::{SharedFd, op::ReadAt};
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # #[cfg(unix)]
+/// runtime.block_on(async {
+///     let file = SharedFd::new(std::fs::File::open("/proc/self/status").or(std::fs::File::open("/dev/zero")).unwrap().into());
+///     let (result, buf) = maniac::driver::submit(ReadAt::new(file, vec![0; 16], 0)).unwrap().await;
+///     assert_eq!(result.unwrap(), buf.len());
+/// });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
+pub fn submit<T: Operation>(op: T) -> io::Result<Op<T>> {
+    try_submit(op).map_err(|(error, _)| error)
+}
+
+/// As [`submit`], for operations that hold what the caller wants back.
+///
+/// # Errors
+/// As [`submit`], with the operation.
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use maniac_driver::op::StatAt;
+/// let root = StatAt::new(None, "/", true).unwrap();
+/// let (error, _root) = maniac_runtime::driver::try_submit(root).unwrap_err();
+/// println!("{error}"); // outside a runtime
+/// # }
+/// ```
+pub fn try_submit<T: Operation>(op: T) -> Result<Op<T>, (io::Error, T)> {
+    let core = match core() {
+        Ok(core) => core,
+        Err(error) => return Err((error, op)),
+    };
+    let mut op = Some(op);
+    let own = with_role(core.number(), |_, local| op.take().map(|op| local.reactor.driver().submit(op)));
+    if let Some(submitted) = own.ok().flatten() {
+        return Ok(submitted);
+    }
+    let Some(op) = op else { unreachable!("what the driver did not take is still here") };
+    match core.a_role().driver_remote() {
+        Some(remote) => Ok(remote.submit(op)),
+        None => Err((gone(), op)),
+    }
+}
+
+/// The driver of this worker, or, outside the workers, of one of them: for registrations of descriptors.
+///
+/// # Errors
+/// Outside a runtime, and when the runtime is shut down.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// assert!(maniac::driver::remote().is_err(), "outside a runtime");
+/// ```
+pub fn remote() -> io::Result<Remote> {
+    let core = core()?;
+    let own = with_role(core.number(), |role, _| role);
+    let role = own.unwrap_or_else(|_| core.a_role());
+    role.driver_remote().ok_or_else(gone)
+}
+
+/// Which driver the runtime uses, and why.
+///
+/// # Errors
+/// Outside a runtime, and when the runtime is shut down.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// let probe = runtime.block_on(runtime.spawn(async { maniac::driver::probe() })).unwrap()?;
+/// println!("{probe:?}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn probe() -> io::Result<Probe> {
+    let core = core()?;
+    match with_role(core.number(), |_, local| local.reactor.driver().probe().clone()) {
+        Ok(probe) => Ok(probe),
+        Err(_) => Ok(maniac_driver::probe(&maniac_driver::DriverConfig::new().kind(core.config().driver))),
+    }
+}
+
+/// Counts of what this worker's driver has done; `None` outside the workers.
+///
+/// ```
+/// assert!(maniac_runtime::driver::metrics().is_none());
+/// ```
+#[must_use]
+pub fn metrics() -> Option<(DriverKind, maniac_driver::Metrics)> {
+    let core = core().ok()?;
+    with_role(core.number(), |_, local| {
+        let driver = local.reactor.driver();
+        (driver.kind(), driver.metrics())
+    })
+    .ok()
+}

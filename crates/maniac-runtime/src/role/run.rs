@@ -1,0 +1,197 @@
+//! Running one task: from the queue entry to what its poll leaves to do.
+
+use super::context::InPoll;
+use super::role::{RoleGuard, leave_task};
+use super::thread::Thread;
+use crate::coop::{BUDGET, UNLIMITED};
+use crate::runtime;
+use crate::runtime::core::Core;
+use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
+use crate::task::{TaskRef, contain, coroutine, waker};
+use std::task::Context;
+
+/// Takes the queue entry `index` and does what the task's state asks for. `None`: the role was given away meanwhile.
+#[inline]
+pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
+    let core = guard.core();
+    let Some(task) = core.task(index) else { return Some(guard) };
+    match task.header().state.start(guard.thread().id) {
+        Start::Stale => Some(guard),
+        Start::Forward(thread) => {
+            runtime::forward(task, thread);
+            Some(guard)
+        }
+        Start::Poll => in_task(guard, task, poll_in_task),
+        Start::PollOnCoroutine => in_task(guard, task, coroutine::poll),
+        Start::Resume => in_task(guard, task, coroutine::resume),
+        Start::Cancel => {
+            let thread = guard.enter_task();
+            cancel(task);
+            left(thread, true)
+        }
+    }
+}
+
+#[inline]
+fn in_task(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<RoleGuard> {
+    let thread = guard.enter_task();
+    let outcome = step(task);
+    settle(thread, task, outcome)
+}
+
+/// As [`run_entry`], on a thread that has no role: entries of its pinned tasks, one round.
+pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
+    let Some(task) = thread.core().task(index) else { return };
+    debug_assert!(thread.role().is_none());
+    let outcome = match task.header().state.start(thread.id) {
+        Start::Stale => return,
+        Start::Forward(other) => return runtime::forward(task, other),
+        Start::Poll => poll_in_task(task),
+        Start::PollOnCoroutine => coroutine::poll(task),
+        Start::Resume => coroutine::resume(task),
+        Start::Cancel => {
+            cancel(task);
+            Outcome::Done
+        }
+    };
+    match outcome {
+        Outcome::Done => thread.core().count_outside_completion(),
+        Outcome::Again => task.queue(task.where_to()),
+        Outcome::Idle => {}
+    }
+}
+
+/// Runs the entry of a task of the blocking pool; whether it completed the task.
+pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
+    let Some(task) = core.task(index) else { return false };
+    // Such a task is pinned to nobody, so that any number serves as this thread's.
+    match task.header().state.start(u16::MAX) {
+        Start::Poll => poll_in_task(task) == Outcome::Done,
+        Start::Cancel => {
+            cancel(task);
+            true
+        }
+        Start::Stale | Start::Forward(_) | Start::Resume | Start::PollOnCoroutine => false,
+    }
+}
+
+/// What a poll leaves to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The task is complete; its slot is seen to.
+    Done,
+    /// The task waits for a wake.
+    Idle,
+    /// The task goes to the back of the ready set.
+    Again,
+}
+
+/// Polls a task that this thread took, and settles its state. The calling thread is in a task as far as its word says.
+#[inline]
+pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
+    let state = &task.header().state;
+    let waker = waker::waker(task, generation(state.load()));
+    // SAFETY: [TASK-2] RUNNING is held: the slot is live.
+    let vtable = unsafe { task.vtable() };
+    let done = {
+        let _poll = InPoll::enter(Some(task), BUDGET);
+        // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
+        unsafe { (vtable.poll)(task, &mut Context::from_waker(&waker)) }
+    };
+    if done {
+        complete(task);
+        return Outcome::Done;
+    }
+    match state.finish() {
+        Finish::Idle => Outcome::Idle,
+        Finish::Enqueue => Outcome::Again,
+        Finish::Cancel => {
+            cancel(task);
+            Outcome::Done
+        }
+    }
+}
+
+/// Leaves the task and makes the entry that the outcome asks for.
+#[inline]
+pub(crate) fn settle(thread: &'static Thread, task: TaskRef, outcome: Outcome) -> Option<RoleGuard> {
+    let guard = left(thread, outcome == Outcome::Done);
+    if outcome == Outcome::Again {
+        match (&guard, task.where_to()) {
+            // To the back: its bit, not `next`, so that a task that wakes itself runs after all others.
+            (Some(guard), Wake::Enqueue) => guard.core().set_ready(guard.role(), task.index()),
+            (_, wake) => task.queue(wake),
+        }
+    }
+    guard
+}
+
+#[inline]
+fn left(thread: &'static Thread, done: bool) -> Option<RoleGuard> {
+    let guard = leave_task(thread);
+    match &guard {
+        Some(guard) => {
+            let counts = &guard.role().counts;
+            counts.polls.add(1);
+            if done {
+                counts.completed.add(1);
+            }
+        }
+        None if done => thread.core().count_outside_completion(),
+        None => {}
+    }
+    if done {
+        thread.core().note_completion();
+    }
+    guard
+}
+
+/// Drops an aborted task's future, on the thread that holds RUNNING.
+pub(crate) fn cancel(task: TaskRef) {
+    // SAFETY: [TASK-2] RUNNING is held: the slot is live.
+    let vtable = unsafe { task.vtable() };
+    {
+        let _poll = InPoll::enter(Some(task), UNLIMITED);
+        // SAFETY: [TASK-6] RUNNING is held and the task is not complete.
+        unsafe { (vtable.cancel)(task) };
+    }
+    complete(task);
+}
+
+/// The output is written: tells the handle, or drops the output and frees the slot.
+#[inline]
+pub(crate) fn complete(task: TaskRef) {
+    let state = &task.header().state;
+    match state.complete() {
+        Completed::Claimed => {}
+        Completed::ClaimedWithWaker => {
+            // SAFETY: [TASK-3] COMPLETE with JOIN_WAKER: the waker is the runner's.
+            let waker = unsafe { task.take_join_waker() };
+            // The waker may be anybody's code; its panic is not the scheduler's.
+            contain(|| waker.wake());
+            match state.join_waker_taken() {
+                WakerTaken::Claimed => {}
+                WakerTaken::Unclaimed => drop_unclaimed(task),
+                // SAFETY: [TASK-9] complete, the output was taken, and the handle is gone: this is the last claim.
+                WakerTaken::Emptied => unsafe { crate::task::spawn::free_task(task) },
+            }
+        }
+        Completed::Unclaimed => drop_unclaimed(task),
+    }
+}
+
+#[cold]
+fn drop_output(task: TaskRef) {
+    // SAFETY: [TASK-2] complete and nobody else's: live until freed.
+    let vtable = unsafe { task.vtable() };
+    contain(|| {
+        // SAFETY: [TASK-7] without HANDLE the output of a complete task is the runner's; it is dropped once.
+        unsafe { (vtable.drop_output)(task) };
+    });
+}
+
+fn drop_unclaimed(task: TaskRef) {
+    drop_output(task);
+    // SAFETY: [TASK-9] complete, the output is gone, and no handle exists: this is the last claim.
+    unsafe { crate::task::spawn::free_task(task) };
+}

@@ -1,0 +1,185 @@
+//! An OS thread as one runtime sees it: its poll word, its inbox, and how to wake it.
+
+use super::inbox::Inbox;
+use super::park::{AWAKE, Sleeper};
+use super::role::Role;
+use super::word::PollWord;
+use crate::runtime::core::Core;
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// An OS thread in one runtime. Its memory is never freed; when the OS thread leaves, another one may take it over.
+///
+/// Only the OS thread itself writes `role`.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Thread {
+    /// Whether user code runs here, and whether the role is still this thread's.
+    pub(crate) poll: PollWord,
+    /// The word of the poll that is asked to yield at its next leaf operation.
+    yield_at: AtomicU64,
+    /// The role that this thread holds, or held when its poll began.
+    pub(crate) role: AtomicPtr<Role>,
+    /// The role in whose driver this thread sleeps, or a host's loop in its place.
+    sleeps_on: AtomicPtr<Role>,
+    /// Entries of tasks that are pinned to this thread.
+    pub(crate) inbox: Inbox,
+    /// Whether its role was taken because of the poll that it is in. Set under the role's arbiter, cleared by the thread itself.
+    overdue: AtomicBool,
+    /// A role that somebody gives to this thread while it is a spare.
+    mailbox: AtomicPtr<Role>,
+    /// What this thread is parked on: see the constants below.
+    parked: Sleeper,
+    /// Whether a task was ever pinned to it.
+    pinned: AtomicBool,
+    /// How to wake it where it is not parked on a role's driver.
+    handle: Mutex<Option<std::thread::Thread>>,
+    /// This thread's number in its core, as in the state word of its pinned tasks.
+    pub(crate) id: u16,
+    core: &'static Core,
+}
+
+const PARKED: u32 = 1;
+const PARKED_ON_ROLE: u32 = 2;
+
+impl Thread {
+    pub(crate) fn new(core: &'static Core, id: u16) -> Thread {
+        Thread {
+            poll: PollWord::new(),
+            yield_at: AtomicU64::new(0),
+            role: AtomicPtr::new(null_mut()),
+            sleeps_on: AtomicPtr::new(null_mut()),
+            inbox: Inbox::new(),
+            overdue: AtomicBool::new(false),
+            mailbox: AtomicPtr::new(null_mut()),
+            parked: Sleeper::new(),
+            pinned: AtomicBool::new(false),
+            handle: Mutex::new(None),
+            id,
+            core,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn core(&self) -> &'static Core {
+        self.core
+    }
+
+    /// Binds this record to the calling OS thread.
+    pub(crate) fn bind(&self) {
+        *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
+    }
+
+    /// The role that this thread holds, or held when its poll began.
+    #[inline]
+    pub(crate) fn role(&self) -> Option<&'static Role> {
+        let role = self.role.load(Ordering::Relaxed);
+        // SAFETY: [ROLE-1] roles are never freed.
+        unsafe { role.as_ref() }
+    }
+
+    pub(crate) fn set_role(&self, role: Option<&'static Role>) {
+        self.role
+            .store(role.map_or(null_mut(), |role| std::ptr::from_ref(role).cast_mut()), Ordering::Relaxed);
+    }
+
+    /// Whether this thread, the calling one, is in a runtime call that touches its role.
+    pub(crate) fn in_bracket(&self) -> bool {
+        !self.poll.in_task() && self.role().is_some()
+    }
+
+    /// Asks the poll whose word is `word` to yield; `false` if it was asked before.
+    pub(crate) fn ask_to_yield(&self, word: u64) -> bool {
+        self.yield_at.swap(word, Ordering::Relaxed) != word
+    }
+
+    /// Whether the poll that this thread, the calling one, is in was asked to yield.
+    #[inline]
+    pub(crate) fn should_yield(&self) -> bool {
+        let asked = self.yield_at.load(Ordering::Relaxed);
+        asked == self.poll.now() && asked & 1 == 1
+    }
+
+    /// The role is taken because of the poll that this thread is in. The caller holds the role's arbiter.
+    pub(crate) fn set_overdue(&self) {
+        self.overdue.store(true, Ordering::Relaxed);
+        self.core.overdue.began();
+    }
+
+    /// This thread, the calling one, has left the task in which its role was given away.
+    pub(crate) fn lost_role(&self) {
+        self.set_role(None);
+        self.poll.trust();
+        if self.overdue.swap(false, Ordering::Relaxed) {
+            self.core.overdue.ended();
+        }
+    }
+
+    /// Gives a role to this spare thread and wakes it.
+    pub(crate) fn give(&self, role: &'static Role) {
+        let before = self.mailbox.swap(std::ptr::from_ref(role).cast_mut(), Ordering::AcqRel);
+        debug_assert!(before.is_null(), "a spare was given two roles");
+        self.unpark();
+    }
+
+    /// Takes the role that was given to this thread.
+    pub(crate) fn accept(&self) -> Option<&'static Role> {
+        let role = self.mailbox.swap(null_mut(), Ordering::AcqRel);
+        // SAFETY: [ROLE-1] roles are never freed.
+        unsafe { role.as_ref() }
+    }
+
+    /// A task is pinned to this thread, the calling one.
+    pub(crate) fn note_pinned(&self) {
+        self.pinned.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn had_pinned(&self) -> bool {
+        self.pinned.load(Ordering::Relaxed)
+    }
+
+    /// Whether a role was given to this thread that it has not taken.
+    pub(crate) fn has_mail(&self) -> bool {
+        !self.mailbox.load(Ordering::Acquire).is_null()
+    }
+
+    /// Announces that this thread is about to sleep, on its role's driver or on its own. The caller looks for work once more
+    /// after this (the announcement is ordered before that look), then sleeps, then calls [`Thread::awake`].
+    pub(crate) fn announce_park(&self, on: Option<&'static Role>) {
+        if let Some(role) = on {
+            self.sleeps_on.store(std::ptr::from_ref(role).cast_mut(), Ordering::Relaxed);
+        }
+        self.parked.announce(if on.is_some() { PARKED_ON_ROLE } else { PARKED });
+    }
+
+    pub(crate) fn awake(&self) {
+        self.parked.awake();
+    }
+
+    /// Wakes this thread if it sleeps or is about to. What the caller published before is seen by the thread's last look
+    /// otherwise.
+    pub(crate) fn unpark(&self) {
+        match self.parked.look() {
+            AWAKE => {}
+            PARKED_ON_ROLE => {
+                let role = self.sleeps_on.load(Ordering::Relaxed);
+                // SAFETY: [ROLE-1] roles are never freed.
+                if let Some(role) = unsafe { role.as_ref() } {
+                    role.unpark();
+                }
+            }
+            _ => {
+                let handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(handle) = &*handle {
+                    handle.unpark();
+                }
+            }
+        }
+    }
+
+    /// Whether this is the calling OS thread's own record.
+    pub(crate) fn is_current(&self) -> bool {
+        super::context::thread().is_some_and(|thread| std::ptr::eq(thread, self))
+    }
+}

@@ -1,0 +1,200 @@
+//! [`RuntimeBuilder`]: the options of a runtime, one by one.
+
+use super::config::{BuildError, Config, MAX_WORKER_LIMIT, Preemption, TaskArenaConfig, TaskArenaOptions};
+use super::{DriverKind, Runtime, overdue};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Builds a [`Runtime`].
+///
+/// ```
+/// use maniac_runtime::runtime::RuntimeBuilder;
+/// let runtime = RuntimeBuilder::new().worker_count(2).max_tasks(65_536).thread_name("web").build()?;
+/// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+/// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct RuntimeBuilder {
+    config: Config,
+}
+
+/// What a quantum can be: shorter ones would keep the monitor busy.
+const QUANTUM: RangeInclusive<Duration> = Duration::from_micros(20)..=Duration::from_secs(24 * 3600);
+
+/// Threads of the blocking pool at most, unless said otherwise (slide 22).
+const BLOCKING_MAX_THREADS: usize = 500;
+
+impl RuntimeBuilder {
+    /// As many workers as the process may use processors (its cgroup's quota included), no limit of tasks, the driver that a probe
+    /// chooses or `MANIAC_DRIVER` names.
+    pub fn new() -> RuntimeBuilder {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let blocking = std::env::var("BLOCKING_MAX_THREADS").ok().and_then(|text| text.parse().ok());
+        RuntimeBuilder {
+            config: Config {
+                workers: processors.min(MAX_WORKER_LIMIT),
+                host: false,
+                max_tasks: None,
+                arena: TaskArenaConfig::default(),
+                memory: TaskArenaOptions::default(),
+                preemption: Preemption::default(),
+                quantum: Duration::from_millis(1),
+                max_overdue_threads: overdue::default_limit(processors),
+                driver: DriverKind::Auto,
+                stack_size: 256 * 1024,
+                max_sync_threads: 512,
+                coroutines: false,
+                report_overflows: true,
+                thread_name: String::from("maniac"),
+                blocking_threads: blocking.filter(|count| *count > 0).unwrap_or(BLOCKING_MAX_THREADS),
+                blocking_idle: Duration::from_secs(10),
+                spin: processors > 1,
+            },
+        }
+    }
+
+    /// How many workers: 1 to 512; 0 means 1.
+    pub fn worker_count(mut self, count: usize) -> RuntimeBuilder {
+        self.config.workers = count.max(1);
+        self
+    }
+
+    /// How many tasks there can be at one time. Beyond it `try_spawn` gives an error and `spawn` panics. No limit by default.
+    pub fn max_tasks(mut self, count: u64) -> RuntimeBuilder {
+        self.config.max_tasks = Some(count);
+        self
+    }
+
+    /// The first size of the task arena.
+    pub fn arena(mut self, arena: TaskArenaConfig) -> RuntimeBuilder {
+        self.config.arena = arena;
+        self
+    }
+
+    /// Whether to ask for huge pages for the task arena.
+    pub fn huge_pages(mut self, wanted: bool) -> RuntimeBuilder {
+        self.config.memory.use_huge_pages = wanted;
+        self
+    }
+
+    /// Whether to make the memory of the arena's first leaves present at the start.
+    pub fn preinitialize(mut self, wanted: bool) -> RuntimeBuilder {
+        self.config.memory.preinitialize = wanted;
+        self
+    }
+
+    /// How tasks that never yield are kept from holding up others: [`Preemption::HandOff`] by default.
+    pub fn preemption(mut self, preemption: Preemption) -> RuntimeBuilder {
+        self.config.preemption = preemption;
+        self
+    }
+
+    /// How long a poll may go on while timers or I/O wait, before preemption acts: 1 ms by default, from 20 us to a day. First the poll is asked to
+    /// yield at its next leaf operation, half a quantum later its worker goes on without it. For tasks that merely compete it is ten times as
+    /// long, but at most 10 ms; where nothing waits, a poll may take as long as it likes.
+    pub fn quantum(mut self, quantum: Duration) -> RuntimeBuilder {
+        self.config.quantum = quantum;
+        self
+    }
+
+    /// How many threads may run polls whose worker went on without them, at one time; by default four for each processor, and 16 at least, but not
+    /// more than half of what the process's control group allows. At the limit an overdue poll holds its worker up, which is counted
+    /// ([`PreemptionMetrics`](super::PreemptionMetrics)) and warned about once on standard error. With 0 polls are asked to yield, and that is all.
+    pub fn max_overdue_threads(mut self, count: usize) -> RuntimeBuilder {
+        self.config.max_overdue_threads = count;
+        self
+    }
+
+    /// Which driver to use. An explicit choice that this machine cannot serve is an error of [`RuntimeBuilder::build`].
+    pub fn driver(mut self, kind: DriverKind) -> RuntimeBuilder {
+        self.config.driver = kind;
+        self
+    }
+
+    /// The stack of a coroutine, in bytes. Only what is touched costs memory.
+    pub fn stack_size(mut self, bytes: usize) -> RuntimeBuilder {
+        self.config.stack_size = bytes;
+        self
+    }
+
+    /// Whether an overflow of a coroutine's stack ends the process with a message that names the task, by a handler of SIGSEGV that passes every other
+    /// fault on to the one before it. On by default; turn it off where the signal is somebody else's, as in a plug-in.
+    pub fn report_stack_overflows(mut self, wanted: bool) -> RuntimeBuilder {
+        self.config.report_overflows = wanted;
+        self
+    }
+
+    /// How many threads may block in `sync_await` at one time.
+    pub fn max_sync_threads(mut self, count: usize) -> RuntimeBuilder {
+        self.config.max_sync_threads = count;
+        self
+    }
+
+    /// How the runtime's threads are called; a number is added.
+    pub fn thread_name(mut self, name: impl Into<String>) -> RuntimeBuilder {
+        self.config.thread_name = name.into();
+        self
+    }
+
+    /// How many threads the blocking pool may have; 500 by default, or what the environment's `BLOCKING_MAX_THREADS` says.
+    pub fn blocking_max_threads(mut self, count: usize) -> RuntimeBuilder {
+        self.config.blocking_threads = count.max(1);
+        self
+    }
+
+    /// How long a thread of the blocking pool waits for work before it ends; 10 seconds by default.
+    pub fn blocking_idle_timeout(mut self, time: Duration) -> RuntimeBuilder {
+        self.config.blocking_idle = time;
+        self
+    }
+
+    /// The safe half of `coroutines`, whose contract is spelled out there.
+    pub(crate) fn with_coroutines(mut self) -> RuntimeBuilder {
+        self.config.coroutines = true;
+        self
+    }
+
+    /// The arena's memory options at once.
+    pub(super) fn memory(mut self, memory: TaskArenaOptions) -> RuntimeBuilder {
+        self.config.memory = memory;
+        self
+    }
+
+    /// No threads: whoever calls `block_on` or `tick` runs the tasks.
+    pub(super) fn host(mut self) -> RuntimeBuilder {
+        self.config.host = true;
+        self.config.spin = false;
+        self.config.workers = 1;
+        self
+    }
+
+    /// Builds the runtime and starts its workers.
+    ///
+    /// # Errors
+    /// If an option is out of its range, the driver that was asked for is not available, or the system gives no memory or thread.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let workers = self.config.workers;
+        if workers > MAX_WORKER_LIMIT {
+            return Err(BuildError::invalid(format!(
+                "worker_count must be from 0 to {MAX_WORKER_LIMIT}, not {workers}"
+            )));
+        }
+        if self.config.max_tasks == Some(0) {
+            return Err(BuildError::invalid(String::from("max_tasks must be at least 1")));
+        }
+        if !QUANTUM.contains(&self.config.quantum) {
+            return Err(BuildError::invalid(format!(
+                "quantum must be from 20 us to a day, not {:?}",
+                self.config.quantum
+            )));
+        }
+        Runtime::start(self.config)
+    }
+}
+
+impl Default for RuntimeBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,85 @@
+//! What a runtime counts.
+
+use super::core::Core;
+use super::overdue::PreemptionMetrics;
+use crate::blocking::PoolMetrics;
+use maniac_arena::HugePages;
+
+/// A runtime at one moment. Counters only grow; each is read by itself, so that sums may be off by what happens meanwhile.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(2, 64)?;
+/// runtime.block_on(async { maniac::spawn(async {}).await }).unwrap();
+/// let metrics = runtime.metrics();
+/// assert_eq!(metrics.workers.len(), 2);
+/// println!("{} polls on the first", metrics.workers[0].polls);
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Tasks that were spawned and are not complete.
+    pub live_tasks: u64,
+    /// Leaves of the task arena.
+    pub arena_leaves: u32,
+    /// What came of the wish for huge pages.
+    pub huge_pages: HugePages,
+    /// Coroutines of the process that had to be left suspended for ever (a shutdown's deadline, or their thread's end, came first).
+    pub abandoned_coroutines: usize,
+    /// The workers, by number.
+    pub workers: Vec<WorkerMetrics>,
+    /// The blocking pool.
+    pub blocking: PoolMetrics,
+    /// Preemption.
+    pub preemption: PreemptionMetrics,
+}
+
+/// A worker at one moment.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct WorkerMetrics {
+    /// Tasks spawned on this worker.
+    pub spawned: u64,
+    /// Tasks completed on this worker.
+    pub completed: u64,
+    /// Polls.
+    pub polls: u64,
+    /// Times that it went to sleep.
+    pub parks: u64,
+    /// Tasks taken from other workers.
+    pub steals: u64,
+    /// Timers that fired.
+    pub timers_fired: u64,
+    /// Whether it sleeps.
+    pub asleep: bool,
+    /// Tasks in its part of the ready set.
+    pub queued: u64,
+}
+
+impl Core {
+    pub(super) fn metrics(&'static self) -> Metrics {
+        let workers = self.roles().iter().map(|role| {
+            let counts = &role.counts;
+            WorkerMetrics {
+                spawned: counts.spawned.get(),
+                completed: counts.completed.get(),
+                polls: counts.polls.get(),
+                parks: counts.parks.get(),
+                steals: counts.steals.get(),
+                timers_fired: counts.timers_fired.get(),
+                asleep: role.asleep.is_asleep(),
+                queued: self.tree.ready_count(role.index()) as u64,
+            }
+        });
+        Metrics {
+            live_tasks: self.live_tasks(),
+            arena_leaves: self.arena.leaf_count(),
+            huge_pages: self.arena.huge_pages(),
+            abandoned_coroutines: maniac_context::coroutine::abandoned(),
+            workers: workers.collect(),
+            blocking: self.blocking().metrics(),
+            preemption: self.overdue.metrics(),
+        }
+    }
+}

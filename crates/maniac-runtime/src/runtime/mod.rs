@@ -1,0 +1,143 @@
+//! Runtimes: building, entering, spawning into and shutting them down.
+
+mod block_on;
+mod builder;
+pub(crate) mod config;
+pub(crate) mod core;
+mod handle;
+mod host;
+mod metrics;
+mod monitor;
+mod overdue;
+pub(crate) mod quantum;
+mod ready;
+mod shutdown;
+mod start;
+mod threads;
+
+pub use crate::task::SpawnError;
+pub use builder::RuntimeBuilder;
+pub use config::{BuildError, DriverKind, MAX_WORKER_LIMIT, Preemption, TaskArenaConfig, TaskArenaOptions};
+pub use handle::Handle;
+pub use metrics::{Metrics, WorkerMetrics};
+pub use overdue::PreemptionMetrics;
+pub use shutdown::ShutdownReport;
+
+pub use crate::blocking::PoolMetrics;
+pub(crate) use ready::{enqueue, enqueue_background, forward};
+
+use crate::task::JoinHandle;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole runtime: workers, task arena, timers, drivers, blocking pool.
+///
+/// Dropping it shuts it down: tasks are cancelled and threads joined. Dropped on one of its own threads it goes down in the background.
+///
+/// ```
+/// use maniac_runtime::runtime::{Runtime, TaskArenaConfig, TaskArenaOptions};
+///
+/// let runtime = Runtime::new(TaskArenaConfig::new(8, 4096)?, TaskArenaOptions::new(false, false), 2)?;
+/// let sum = runtime.block_on(async {
+///     let handles: Vec<_> = (0..10).map(|n| maniac_runtime::spawn(async move { n * n })).collect();
+///     let mut sum = 0;
+///     for handle in handles {
+///         sum += handle.await.unwrap();
+///     }
+///     sum
+/// });
+/// assert_eq!(sum, 285);
+/// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+/// ```
+#[derive(Debug)]
+pub struct Runtime {
+    handle: Handle,
+}
+
+impl Runtime {
+    /// A runtime with `worker_count` workers (0 means 1), whose task arena begins as `arena` says.
+    ///
+    /// # Errors
+    /// As [`RuntimeBuilder::build`].
+    pub fn new(
+        arena: TaskArenaConfig,
+        options: TaskArenaOptions,
+        worker_count: usize,
+    ) -> Result<Runtime, BuildError> {
+        RuntimeBuilder::new().arena(arena).memory(options).worker_count(worker_count).build()
+    }
+
+    /// As [`RuntimeBuilder::new`].
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::new()
+    }
+
+    /// A runtime without threads: its tasks run inside [`Runtime::block_on`] and [`Runtime::tick`], on the caller's thread. Never preempted.
+    ///
+    /// # Errors
+    /// As [`RuntimeBuilder::build`].
+    pub fn new_single_threaded() -> Result<Runtime, BuildError> {
+        RuntimeBuilder::new().host().build()
+    }
+
+    /// A runtime with `workers` workers and at most `max_tasks` tasks.
+    ///
+    /// # Errors
+    /// As [`RuntimeBuilder::build`].
+    pub fn new_multi_threaded(workers: usize, max_tasks: u64) -> Result<Runtime, BuildError> {
+        RuntimeBuilder::new().worker_count(workers).max_tasks(max_tasks).build()
+    }
+
+    /// Runs `future` on this thread until it is done, with the runtime at hand.
+    ///
+    /// # Panics
+    /// If `future` panics.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// Spawns a task; see [`spawn`](crate::spawn).
+    ///
+    /// # Panics
+    /// At the limit of tasks; see [`Handle::try_spawn`].
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// A handle to this runtime, which does not keep it alive.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// What the runtime counts.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.handle.metrics()
+    }
+
+    /// Shuts down, waiting at most `limit`; tells what did not stop.
+    ///
+    /// Order: no more spawns; all tasks are aborted; futures are dropped on threads that may; operations are cancelled and reaped; threads are
+    /// joined. What did not stop by the limit is leaked, and reported: nothing is unmapped, reused or unwound from another thread.
+    #[must_use = "the report says what did not stop"]
+    pub fn shutdown_timeout(self, limit: Duration) -> ShutdownReport {
+        shutdown::shut_down(&self.handle.shared, Some(limit))
+    }
+
+    /// Shuts down in the background.
+    pub fn shutdown_background(self) {
+        shutdown::shut_down_in_background(Arc::clone(&self.handle.shared));
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        shutdown::shut_down_on_drop(&self.handle.shared);
+    }
+}

@@ -1,0 +1,290 @@
+//! The OS threads of a core: their records, and the spare ones that can take a role over.
+
+use super::core::{Core, STOPPING};
+use crate::role::{Role, Thread, context, worker};
+use crate::task::coroutine;
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+const CHUNK: usize = 256;
+type Chunk = [OnceLock<&'static Thread>; CHUNK];
+
+/// See the module's page.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    /// Records by number: read without a lock, added under `state`.
+    table: [OnceLock<Box<Chunk>>; CHUNK],
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Records ever made.
+    count: u32,
+    /// Records that no OS thread uses.
+    free: Vec<&'static Thread>,
+    /// Threads that wait for a role.
+    spare: Vec<&'static Thread>,
+    /// OS threads of our own that have not ended.
+    running: usize,
+}
+
+/// How a thread without a role waits for one.
+#[derive(Clone, Copy)]
+enum Waits {
+    /// Among the spares, unless somebody took it to give it a role.
+    Spare,
+    /// For the role that it lost in an overdue poll, whose home it is.
+    Heir(&'static Role),
+}
+
+impl Waits {
+    fn role(self) -> Option<&'static Role> {
+        match self {
+            Waits::Spare => None,
+            Waits::Heir(role) => Some(role),
+        }
+    }
+}
+
+/// How long a role's home waits for it before it runs what is pinned to it without.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+impl Threads {
+    pub(super) fn new() -> Threads {
+        Threads { table: [const { OnceLock::new() }; CHUNK], state: Mutex::new(State::default()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record of this number.
+    fn get(&self, id: u16) -> Option<&'static Thread> {
+        let chunk = self.table[id as usize / CHUNK].get()?;
+        chunk[id as usize % CHUNK].get().copied()
+    }
+}
+
+impl Core {
+    /// The record of this number.
+    pub(crate) fn thread(&self, id: u16) -> Option<&'static Thread> {
+        self.threads.get(id)
+    }
+
+    /// A record for the calling OS thread, or for one about to start; give it back with [`Core::release_thread`].
+    pub(crate) fn acquire_thread(&'static self) -> io::Result<&'static Thread> {
+        let mut state = self.threads.lock();
+        if let Some(thread) = state.free.pop() {
+            return Ok(thread);
+        }
+        let Ok(id) = u16::try_from(state.count) else {
+            return Err(io::Error::other("a runtime can know 65,536 threads at one time, and it does"));
+        };
+        state.count += 1;
+        let thread: &'static Thread = Box::leak(Box::new(Thread::new(self, id)));
+        let chunk = self.threads.table[id as usize / CHUNK]
+            .get_or_init(|| Box::new([const { OnceLock::new() }; CHUNK]));
+        let added = chunk[id as usize % CHUNK].set(thread);
+        debug_assert!(added.is_ok());
+        Ok(thread)
+    }
+
+    /// Gives a record back. A record whose inbox still gets entries of its pinned tasks is kept out of use.
+    pub(crate) fn release_thread(&self, thread: &'static Thread, reusable: bool) {
+        if reusable {
+            self.threads.lock().free.push(thread);
+        }
+    }
+
+    /// An OS thread of this core, or one that entered it, ends: tasks that are pinned to it are aborted and dropped here, as nobody else may.
+    pub(crate) fn retire_thread(&'static self, thread: &'static Thread) {
+        let before = context::set_thread(Some(thread));
+        let clean = self.abort_pinned(thread);
+        context::set_thread(before);
+        self.release_thread(thread, clean);
+    }
+
+    /// Starts an OS thread that takes `role`.
+    pub(super) fn start_worker(&'static self, role: &'static Role) -> io::Result<()> {
+        let thread = self.acquire_thread()?;
+        role.hand_to(thread);
+        let started = self.start_thread(thread);
+        if started.is_err() {
+            role.withdraw(thread);
+            self.release_thread(thread, true);
+        }
+        started
+    }
+
+    fn start_thread(&'static self, thread: &'static Thread) -> io::Result<()> {
+        let name = format!("{}-{}", self.config().thread_name, thread.id);
+        self.run_thread(name, move || self.thread_main(thread)).map(drop)
+    }
+
+    /// Runs `main` on a new OS thread, which counts as this core's until it ends.
+    pub(super) fn run_thread(
+        &'static self,
+        name: String,
+        main: impl FnOnce() + Send + 'static,
+    ) -> io::Result<std::thread::Thread> {
+        self.threads.lock().running += 1;
+        let result = std::thread::Builder::new().name(name).spawn(move || {
+            main();
+            self.threads.lock().running -= 1;
+            self.announce_change();
+        });
+        match result {
+            Ok(handle) => Ok(handle.thread().clone()),
+            Err(error) => {
+                self.threads.lock().running -= 1;
+                Err(error)
+            }
+        }
+    }
+
+    /// A spare thread to give a role to: a waiting one, or a new one.
+    pub(crate) fn spare_thread(&'static self) -> io::Result<&'static Thread> {
+        if let Some(thread) = self.waiting_spare() {
+            return Ok(thread);
+        }
+        let thread = self.acquire_thread()?;
+        match self.start_thread(thread) {
+            Ok(()) => Ok(thread),
+            Err(error) => {
+                self.release_thread(thread, true);
+                Err(error)
+            }
+        }
+    }
+
+    /// A spare thread that waits, if there is one.
+    pub(super) fn waiting_spare(&self) -> Option<&'static Thread> {
+        self.threads.lock().spare.pop()
+    }
+
+    /// Sees to it that there is a spare thread.
+    pub(super) fn warm_spare(&'static self) -> io::Result<()> {
+        if self.threads.lock().spare.is_empty() {
+            self.return_spare(self.spare_thread()?);
+        }
+        Ok(())
+    }
+
+    /// Gives an unused spare back, which looks at what it missed meanwhile.
+    pub(crate) fn return_spare(&self, thread: &'static Thread) {
+        self.threads.lock().spare.push(thread);
+        if self.is_stopping() || !thread.inbox.is_empty() {
+            thread.unpark();
+        }
+    }
+
+    fn is_spare(&self, thread: &'static Thread) -> bool {
+        self.threads.lock().spare.iter().any(|spare| std::ptr::eq(*spare, thread))
+    }
+
+    /// Takes `thread` out of the spares, unless somebody took it to give it a role.
+    fn withdraw_spare(&self, thread: &'static Thread) -> bool {
+        let mut state = self.threads.lock();
+        let before = state.spare.len();
+        state.spare.retain(|spare| !std::ptr::eq(*spare, thread));
+        state.spare.len() != before
+    }
+
+    /// What an OS thread of a core does: runs the roles that it is given, until the core stops.
+    fn thread_main(&'static self, thread: &'static Thread) {
+        thread.bind();
+        context::set_thread(Some(thread));
+        let mut waits = Waits::Spare;
+        while let Some(role) = self.wait_for_role(thread, waits) {
+            let guard = role.take_up(thread);
+            match worker::run(guard, || self.is_stopping()) {
+                Some(guard) => {
+                    guard.resign();
+                    break;
+                }
+                None => waits = self.begin_wait(thread, Some(role)),
+            }
+        }
+        context::set_thread(None);
+        self.retire_thread(thread);
+        coroutine::clear_table();
+    }
+
+    /// Has `thread`, the calling one, wait for a role: for the one it had if that comes back to it, else as a spare.
+    fn begin_wait(&self, thread: &'static Thread, had: Option<&'static Role>) -> Waits {
+        match had {
+            Some(role) if role.ask_back(thread) => Waits::Heir(role),
+            _ => {
+                self.threads.lock().spare.push(thread);
+                Waits::Spare
+            }
+        }
+    }
+
+    /// Ends the wait; `false` if somebody is about to give `thread`, the calling one, a role.
+    fn end_wait(&self, thread: &'static Thread, waits: Waits) -> bool {
+        match waits {
+            Waits::Spare => self.withdraw_spare(thread),
+            Waits::Heir(role) => role.renounce(thread),
+        }
+    }
+
+    /// Waits until `thread`, the calling one, is given a role; `None` when the core stops first. Runs what is pinned to it meanwhile; not while somebody
+    /// may give it a role, which would wait for it.
+    fn wait_for_role(&'static self, thread: &'static Thread, mut waits: Waits) -> Option<&'static Role> {
+        let mut patience = PATIENCE;
+        loop {
+            if let Some(role) = thread.accept() {
+                return Some(role);
+            }
+            let stops = self.is_stopping();
+            // Who waits for its own role has it soon, and then runs what is pinned here with it.
+            let impatient = !matches!(waits, Waits::Heir(_)) || patience.is_zero();
+            let ends = stops || (impatient && !thread.inbox.is_empty());
+            if ends && self.end_wait(thread, waits) {
+                if stops {
+                    return None;
+                }
+                worker::drain_pinned(thread);
+                waits = self.begin_wait(thread, waits.role());
+                patience = PATIENCE;
+                continue;
+            }
+            thread.announce_park(None);
+            // Taken: whoever did that gives a role, or puts the thread back.
+            let taken = ends && !self.is_spare(thread);
+            let quiet = taken || (thread.inbox.is_empty() && !self.is_stopping());
+            if !thread.has_mail() {
+                if quiet {
+                    std::thread::park();
+                } else if !impatient && !stops {
+                    std::thread::park_timeout(std::mem::take(&mut patience));
+                }
+            }
+            thread.awake();
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == STOPPING
+    }
+
+    /// OS threads of this core that have not ended.
+    pub(super) fn running_threads(&self) -> usize {
+        self.threads.lock().running
+    }
+
+    /// Wakes every thread of this core, whatever it sleeps on.
+    pub(super) fn unpark_all(&'static self) {
+        let count = self.threads.lock().count;
+        for id in 0..count {
+            if let Some(thread) = self.threads.get(id as u16) {
+                thread.unpark();
+            }
+        }
+        self.unpark_monitor();
+    }
+}

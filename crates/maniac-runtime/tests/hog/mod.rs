@@ -1,0 +1,38 @@
+//! What the tests of preemption share: computing without a call into the runtime, and flags.
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+/// So many rounds of arithmetic are minutes: who computes for so long is waiting in vain.
+const MINUTES: u64 = 20_000_000_000;
+
+/// Computes until `done` says so. `false`: in vain.
+pub(crate) fn hog(done: impl Fn() -> bool) -> bool {
+    let mut x = 1_u64;
+    for round in 0..MINUTES {
+        x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(round));
+        if round % 1024 == 0 && done() {
+            return true;
+        }
+    }
+    false
+}
+
+pub(crate) fn hog_until(done: &Flag) -> bool {
+    hog(|| done.get())
+}
+
+/// A flag that is set once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Flag(Arc<AtomicBool>);
+
+impl Flag {
+    pub(crate) fn set(&self) {
+        self.0.store(true, SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(SeqCst)
+    }
+}

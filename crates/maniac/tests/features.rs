@@ -1,0 +1,55 @@
+//! What each feature brings, and what a build without it says. `cargo xtask features` runs this once with each of them alone.
+
+use maniac::runtime::Runtime;
+
+#[cfg(not(any(feature = "iouring", feature = "mio")))]
+#[test]
+fn without_a_driver_the_error_says_what_is_missing() {
+    let error = Runtime::builder().worker_count(1).build().unwrap_err();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text += &format!(": {error}");
+        source = error.source();
+    }
+    assert!(text.contains("feature"), "{text}");
+}
+
+#[cfg(any(feature = "iouring", feature = "mio"))]
+#[test]
+fn with_a_driver_runtimes_run() {
+    let runtime = Runtime::builder().worker_count(1).build().unwrap();
+    assert_eq!(runtime.block_on(runtime.spawn(async { 7 })).unwrap(), 7);
+}
+
+/// Fails to compile unless `T` can be read into and sent from by an operation.
+#[allow(dead_code, reason = "only some features have something to show")]
+fn is_buffer<T: maniac::buf::RawBufRead + maniac::buf::RawBufWrite>() {}
+
+#[cfg(feature = "bytes")]
+#[test]
+fn bytes_are_buffers() {
+    use maniac::buf::RawBufRead;
+    is_buffer::<bytes::BytesMut>();
+    assert_eq!(bytes::Bytes::from_static(b"text").buf_len(), 4);
+}
+
+#[cfg(all(feature = "futures", unix))]
+#[test]
+fn streams_have_the_traits_of_futures() {
+    fn is_stream<T: futures_io::AsyncRead + futures_io::AsyncWrite>() {}
+    is_stream::<maniac::net::TcpStream>();
+    is_stream::<maniac::net::UnixStream>();
+    is_stream::<maniac::fs::File>();
+}
+
+#[cfg(all(feature = "tokio-compat", unix))]
+#[test]
+fn streams_have_the_traits_of_tokio() {
+    fn is_stream<T: tokio::io::AsyncRead + tokio::io::AsyncWrite>() {}
+    fn is_ours<T: maniac::io::AsyncRead + maniac::io::AsyncWrite>() {}
+    is_stream::<maniac::net::TcpStream>();
+    is_stream::<maniac::net::UnixStream>();
+    is_stream::<maniac::fs::File>();
+    is_ours::<maniac::compat::tokio::TokioCompat<tokio::io::DuplexStream>>();
+}

@@ -1,0 +1,71 @@
+// Checkers that are neither npm packages nor part of a Rust toolchain. They are installed into .tools, by version, when they
+// are first needed; where that does not work, the step that wants one says why it did not run.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT, run, which } from "./run.mjs";
+
+/** Kept up to date by hand. */
+const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12" };
+
+const EXE = process.platform === "win32" ? ".exe" : "";
+
+/**
+ * @typedef {object} Tool
+ * @property {string} path where it stands once `unable` has returned nothing
+ * @property {() => Promise<string | undefined>} unable installs it; why that did not work, if it did not
+ */
+
+/**
+ * A tool that PyPI has as a wheel with the program in it.
+ * @param {"typos" | "taplo"} name
+ * @returns {Tool}
+ */
+export function pythonTool(name) {
+  const version = VERSIONS[name];
+  const folder = join(ROOT, ".tools", `${name}-${version}`);
+  const path = join(folder, "bin", `${name}${EXE}`);
+  const unable = async () => {
+    if (existsSync(path)) return undefined;
+    const python = which("python3") ?? which("python");
+    if (python === undefined) return "there is no Python, whose package index has it";
+    const pip = [
+      "-m",
+      "pip",
+      "install",
+      "--quiet",
+      "--only-binary",
+      ":all:",
+      "--no-deps",
+      "--target",
+      folder,
+    ];
+    return await install(name, [python, ...pip, `${name}==${version}`], path);
+  };
+  return { path, unable };
+}
+
+/** actionlint, built from its Go module. @returns {Tool} */
+export function actionlint() {
+  const folder = join(ROOT, ".tools", `actionlint-${VERSIONS.actionlint}`);
+  const path = join(folder, `actionlint${EXE}`);
+  const unable = async () => {
+    if (existsSync(path)) return undefined;
+    if (which("go") === undefined) return "there is no Go to build it with";
+    const source = `github.com/rhysd/actionlint/cmd/actionlint@v${VERSIONS.actionlint}`;
+    return await install("actionlint", ["go", "install", source], path, { GOBIN: folder, GOFLAGS: "" });
+  };
+  return { path, unable };
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} command
+ * @param {string} path what must exist afterwards
+ * @param {NodeJS.ProcessEnv} [env]
+ */
+async function install(name, command, path, env = {}) {
+  const log = join(ROOT, `target/logs/install-${name}.log`);
+  const { code, output, ended } = await run(command, { log, env, minutes: 10 });
+  if (code === 0 && existsSync(path)) return undefined;
+  return `it could not be installed: ${ended ?? output.trim().split("\n").at(-1) ?? `exit code ${code}`}`;
+}

@@ -1,0 +1,129 @@
+/** The tour's third stop: a TCP echo with 1,000 connections open, each of which asks and waits for its answer. */
+import { once } from "node:events";
+import nodeNet from "node:net";
+import * as maniacNet from "../net.js";
+import { bar, milliseconds, type Screen } from "./screen.js";
+
+/** Connections open at once. */
+const CONNECTIONS = 1000;
+/** Questions that each of them asks. */
+const ROUNDS = 60;
+/** Bytes of a question and of its answer. */
+const BYTES = 64;
+/** Connections that are begun at once: fewer than a listener lets wait. */
+const AT_ONCE = 200;
+
+/** What one module came to. */
+export interface Echo {
+  readonly connections: number;
+  readonly answers: number;
+  readonly seconds: number;
+  /** Of the process, which has both sides. */
+  readonly cpuMicroseconds: number;
+  /** Milliseconds between question and answer. */
+  readonly p50: number;
+  readonly p99: number;
+}
+
+type Socket = maniacNet.Socket | nodeNet.Socket;
+
+/** What is the same of both modules. */
+interface Net {
+  createServer(listener: (socket: Socket) => void): {
+    listen(port: number, host: string): unknown;
+    address(): unknown;
+    close(): unknown;
+  };
+  connect(port: number, host: string): Socket;
+}
+
+/** One connection's questions; `told` hears of each answer how long it took. */
+function ask(socket: Socket, told: (took: number) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const question = Buffer.alloc(BYTES, "?");
+    let asked = 0;
+    let missing = 0;
+    let start = 0;
+    const next = (): void => {
+      if (asked++ === ROUNDS) {
+        resolve();
+        return;
+      }
+      missing = BYTES;
+      start = performance.now();
+      socket.write(question);
+    };
+    socket.on("data", (answer: Buffer) => {
+      missing -= answer.length;
+      if (missing <= 0) {
+        told(performance.now() - start);
+        next();
+      }
+    });
+    socket.on("error", reject);
+    next();
+  });
+}
+
+async function connectAll(net: Net, port: number, into: Socket[]): Promise<void> {
+  while (into.length < CONNECTIONS) {
+    const some = Array.from({ length: AT_ONCE }, () => net.connect(port, "127.0.0.1"));
+    into.push(...some);
+    await Promise.all(some.map((socket) => once(socket, "connect")));
+  }
+}
+
+/** Closes both sides, and waits for that. */
+async function closeAll(server: ReturnType<Net["createServer"]>, sockets: readonly Socket[]): Promise<void> {
+  const open = sockets.filter((socket) => !socket.closed);
+  const ends = open.map((socket) => new Promise((done) => socket.once("close", done)));
+  for (const socket of open) socket.destroy();
+  const closed = once(server as unknown as maniacNet.Server, "close");
+  server.close();
+  await Promise.all([...ends, closed]);
+}
+
+async function run(name: string, net: Net, screen: Screen): Promise<Echo> {
+  const server = net.createServer((socket) => {
+    socket.on("data", (question: Buffer) => socket.write(question));
+    socket.on("error", () => socket.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server as unknown as maniacNet.Server, "listening");
+  const { port } = server.address() as { port: number };
+  const sockets: Socket[] = [];
+  const times: number[] = [];
+  const all = CONNECTIONS * ROUNDS;
+  const told = (took: number): void => {
+    times.push(took);
+    screen.live(() => `  ${name.padEnd(18)}${bar(times.length / all)} ${times.length} answers`);
+  };
+  let [seconds, cpuMicroseconds] = [0, 0];
+  try {
+    await connectAll(net, port, sockets);
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    await Promise.all(sockets.map((socket) => ask(socket, told)));
+    seconds = (performance.now() - start) / 1000;
+    const { user, system } = process.cpuUsage(cpu);
+    cpuMicroseconds = user + system;
+  } finally {
+    for (const socket of sockets) socket.on("error", () => undefined);
+    await closeAll(server, sockets);
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number): number => times[Math.floor(times.length * share)] ?? Number.NaN;
+  const [p50, p99] = [at(0.5), at(0.99)];
+  const text = `${Math.round(all / seconds)} answers a second, ${milliseconds(p50)} p50, ${milliseconds(p99)} p99`;
+  screen.line(`  ${name.padEnd(18)}${bar(1)} ${text}`);
+  return { connections: CONNECTIONS, answers: all, seconds, cpuMicroseconds, p50, p99 };
+}
+
+/** Runs the echo with both modules in turn, each on both sides. */
+export async function connections(screen: Screen): Promise<{ node: Echo; maniac: Echo }> {
+  screen.line(screen.bold(`3. A TCP echo with ${CONNECTIONS} connections, ${ROUNDS} questions each`));
+  const node = await run("node:net", nodeNet as unknown as Net, screen);
+  const maniac = await run("maniac/net", maniacNet as unknown as Net, screen);
+  screen.line();
+  return { node, maniac };
+}

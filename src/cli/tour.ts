@@ -1,0 +1,135 @@
+/** `maniac tour [DIR]`: the runtime at work on real files, beside plain Node. The manifest goes to standard output. */
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import * as fs from "../fs.js";
+import { probe } from "../index.js";
+import { connections, type Echo } from "./connections.js";
+import { list, MOST_BYTES, MOST_FILES, reason } from "./files.js";
+import { type Latency, latency } from "./latency.js";
+import { manifest, type Run } from "./manifest.js";
+import { bytes, milliseconds, Screen } from "./screen.js";
+import { type Timers, timers } from "./timers.js";
+import { parse } from "./usage.js";
+
+/** A figure of both modules. */
+interface Figure {
+  readonly name: string;
+  readonly node: string;
+  readonly maniac: string;
+  /** How many times better maniac is; below 1, Node was. */
+  readonly ratio: number;
+}
+
+function figures(
+  late: { node: Latency; maniac: Latency },
+  hashed: { node: Run; maniac: Run },
+  echoed: { node: Echo; maniac: Echo } | undefined,
+  timed: { node: Timers; maniac: Timers },
+): Figure[] {
+  const time = (name: string, node: number, maniac: number): Figure => {
+    return { name, node: milliseconds(node), maniac: milliseconds(maniac), ratio: node / maniac };
+  };
+  const perAnswer = (echo: Echo): number => echo.cpuMicroseconds / 1000 / echo.answers;
+  const perFile = (run: Run): number => run.cpuMicroseconds / 1000 / Math.max(run.files, 1);
+  const echo =
+    echoed === undefined
+      ? []
+      : [
+          time("echo, 1,000 connections", echoed.node.seconds * 1000, echoed.maniac.seconds * 1000),
+          time("echo, p99 of an answer", echoed.node.p99, echoed.maniac.p99),
+          time("echo, CPU time per answer", perAnswer(echoed.node), perAnswer(echoed.maniac)),
+        ];
+  return [
+    time("readFile beside pbkdf2, p50", late.node.p50, late.maniac.p50),
+    time("readFile beside pbkdf2, p99", late.node.p99, late.maniac.p99),
+    time("readFile beside pbkdf2, worst", late.node.worst, late.maniac.worst),
+    time("SHA-256 of all files", hashed.node.seconds * 1000, hashed.maniac.seconds * 1000),
+    time("SHA-256, CPU time per file", perFile(hashed.node), perFile(hashed.maniac)),
+    ...echo,
+    time("a million timers", timed.node.seconds * 1000, timed.maniac.seconds * 1000),
+    time("a million timers, CPU time", timed.node.cpuMilliseconds, timed.maniac.cpuMilliseconds),
+  ];
+}
+
+function verdict(ratio: number): string {
+  if (!Number.isFinite(ratio)) return "";
+  if (ratio > 1.05) return `${ratio.toFixed(ratio < 10 ? 1 : 0)} times better`;
+  return ratio < 0.95 ? `Node is ${(1 / ratio).toFixed(1)} times better` : "the same";
+}
+
+function table(rows: readonly Figure[], screen: Screen): void {
+  const found = probe();
+  screen.line(screen.bold("What this machine says"));
+  screen.line(`  driver ${found.driver}: ${found.reason} (kernel ${found.kernel}, Node ${process.version})`);
+  screen.line(`  ${"".padEnd(32)}${"Node".padStart(12)}${"maniac".padStart(12)}`);
+  for (const { name, node, maniac, ratio } of rows) {
+    const text = verdict(ratio);
+    const shown = ratio > 1.05 ? screen.green(text) : screen.faint(text);
+    screen.line(`  ${name.padEnd(32)}${node.padStart(12)}${maniac.padStart(12)}  ${shown}`);
+  }
+  screen.line();
+  screen.line(screen.bold("Try next"));
+  screen.line("  npx maniac doctor               which driver, and why");
+  screen.line("  npx maniac tour DIR --out FILE  the same on files of your own");
+  screen.line("  MANIAC_DRIVER=poll npm start    the same without io_uring");
+}
+
+/** Writes to standard output, as fast as its reader takes it. */
+async function print(text: string): Promise<void> {
+  const piece = 64 * 1024;
+  for (let at = 0; at < text.length; at += piece) {
+    if (!process.stdout.write(text.slice(at, at + piece))) await once(process.stdout, "drain");
+  }
+}
+
+/** Runs the command; gives the exit code. */
+export async function tour(words: readonly string[]): Promise<number> {
+  const { flags, values, rest } = parse(words, ["--json"], ["--out"], 1);
+  const json = flags.has("--json");
+  const screen = new Screen(json);
+  const problems: string[] = [];
+  let files: Awaited<ReturnType<typeof list>>;
+  try {
+    files = await list(rest[0]);
+  } catch (error) {
+    screen.problem(`maniac tour: ${rest[0] ?? "."}: ${reason(error)}`);
+    return 1;
+  }
+  problems.push(...files.problems);
+  const late = await latency(fileURLToPath(import.meta.url), screen);
+  const hashed = await manifest(files, screen);
+  problems.push(...hashed.problems);
+  const out = values.get("--out");
+  if (out === undefined) {
+    await print(hashed.text);
+  } else {
+    await fs.writeFile(out, hashed.text).catch((error: unknown) => problems.push(`${out}: ${reason(error)}`));
+  }
+  const echoed = await connections(screen).catch((error: unknown) => {
+    problems.push(`the echo of 1,000 connections: ${reason(error)}`);
+    return undefined;
+  });
+  const timed = await timers(screen);
+  const rows = figures(late, hashed, echoed, timed);
+  if (json) {
+    const { node, maniac } = hashed;
+    const report = {
+      probe: probe(),
+      latency: late,
+      manifest: { node, maniac },
+      echo: echoed,
+      timers: timed,
+      capped: files.capped,
+      problems,
+    };
+    process.stderr.write(`${JSON.stringify(report)}\n`);
+  } else {
+    table(rows, screen);
+    if (files.capped) {
+      const cap = `${MOST_FILES} files or ${bytes(MOST_BYTES)}`;
+      screen.line(`There is more below the directory; the tour reads at most ${cap}.`);
+    }
+    for (const problem of problems) screen.problem(`maniac tour: ${problem}`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}
