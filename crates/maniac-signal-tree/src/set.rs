@@ -61,6 +61,29 @@ impl SignalTree {
         self.surface(slot >> 12, leaf, word)
     }
 
+    /// As [`set`](Self::set), for a runtime that keeps account of its sleepers by itself: gives the partition that the slot's leaf belongs to.
+    ///
+    /// # Panics
+    /// If the slot's leaf has not been added.
+    ///
+    /// ```
+    /// # use maniac_signal_tree::SignalTree;
+    /// let tree = SignalTree::new(2, 1)?;
+    /// let leaf = tree.add_leaf(1)?;
+    /// assert_eq!(tree.set_in(leaf.slot(70)), 1);
+    /// # Ok::<(), maniac_signal_tree::TreeError>(())
+    /// ```
+    #[inline]
+    pub fn set_in(&self, slot: u32) -> usize {
+        let leaf = self.leaf(slot >> 12);
+        let word = word_of(slot);
+        let bit = 1 << (slot & 63);
+        if leaf.words[word].fetch_or(bit, shim::ordering("set.word", Ordering::AcqRel)) & bit != 0 {
+            return leaf.link().partition();
+        }
+        self.lift(slot >> 12, leaf, word).partition()
+    }
+
     /// Puts back what was taken and not run: a role that must give up its batch. Slots that have been set again in
     /// the meantime stay set once.
     ///
@@ -112,20 +135,23 @@ impl SignalTree {
     /// Sees to it that every summary above signal word `word`, into which the caller has just published a bit, is up.
     #[inline(always)]
     fn surface(&self, index: u32, leaf: &Leaf, word: usize) -> SetOutcome {
-        let summary = leaf.head.summary.load(shim::ordering("set.summary", Ordering::Acquire));
-        if summary & (1 << word) == 0 {
-            leaf.head.summary.fetch_or(1 << word, shim::ordering("raise.summary", Ordering::AcqRel));
-        }
-        let mut link = Link(leaf.head.link.load(shim::ordering("set.link", Ordering::Acquire)));
-        if !link.is_linked() {
-            link = self.link_up(index, leaf);
-        }
-        let partition = link.partition();
+        let partition = self.lift(index, leaf, word).partition();
         if self.wakers[partition].is_parked() {
             SetOutcome::OwnerParked { partition }
         } else {
             SetOutcome::OwnerAwake
         }
+    }
+
+    /// [`surface`](Self::surface) without the look at the partition's worker; gives the leaf's link.
+    #[inline(always)]
+    fn lift(&self, index: u32, leaf: &Leaf, word: usize) -> Link {
+        let summary = leaf.head.summary.load(shim::ordering("set.summary", Ordering::Acquire));
+        if summary & (1 << word) == 0 {
+            leaf.head.summary.fetch_or(1 << word, shim::ordering("raise.summary", Ordering::AcqRel));
+        }
+        let link = Link(leaf.head.link.load(shim::ordering("set.link", Ordering::Acquire)));
+        if link.is_linked() { link } else { self.link_up(index, leaf) }
     }
 
     /// Raises every summary above `leaf` and says so in its link, which it returns.

@@ -54,6 +54,17 @@ struct Context {
     on_coroutine: Cell<Option<TaskRef>>,
 }
 
+impl Context {
+    /// Whether no poll is under way, and nothing is set that one would find changed or have to put back but `runner`.
+    #[inline]
+    fn is_quiet(&self) -> bool {
+        self.budget.get() == UNLIMITED
+            && self.task.get().is_none()
+            && self.locals.get().is_null()
+            && self.no_unwind.get() | self.on_thread.get() == 0
+    }
+}
+
 thread_local! {
     static CONTEXT: Context = const {
         Context {
@@ -197,6 +208,55 @@ impl Drop for InPoll {
     #[inline]
     fn drop(&mut self) {
         restore(self.0);
+    }
+}
+
+/// Polls `task` by `f`: a poll that [`InPoll`] would enclose, from the scheduler's loop, where there is nearly always nothing to save.
+#[inline]
+pub(crate) fn in_task<R>(task: TaskRef, budget: u32, f: impl FnOnce() -> R) -> R {
+    match Quiet::enter(task, budget) {
+        Some(_quiet) => f(),
+        None => {
+            let _poll = InPoll::enter(Some(task), budget);
+            f()
+        }
+    }
+}
+
+/// A poll that began where no other was under way. Puts back what was there then, also where the poll's code was suspended for good in the midst
+/// of something.
+struct Quiet {
+    thread: Option<&'static Thread>,
+    runner: Option<&'static Thread>,
+}
+
+impl Quiet {
+    #[inline]
+    fn enter(task: TaskRef, budget: u32) -> Option<Quiet> {
+        CONTEXT.with(|context| {
+            context.is_quiet().then(|| {
+                context.task.set(Some(task));
+                context.budget.set(budget);
+                let thread = context.thread.get();
+                Quiet { thread, runner: context.runner.replace(thread) }
+            })
+        })
+    }
+}
+
+impl Drop for Quiet {
+    #[inline]
+    fn drop(&mut self) {
+        CONTEXT.with(|context| {
+            context.task.set(None);
+            context.budget.set(UNLIMITED);
+            context.no_unwind.set(0);
+            context.on_thread.set(0);
+            context.swallowed.set(0);
+            context.locals.set(null());
+            context.thread.set(self.thread);
+            context.runner.set(self.runner);
+        });
     }
 }
 

@@ -22,8 +22,8 @@ pub(crate) struct RoleLocal {
     pools: [SlotPool; SizeClass::COUNT],
     /// Where `next` begins and ends.
     pub(crate) next: NextEnds,
-    /// Tasks run from `next` since the ready set was looked at.
-    pub(crate) next_streak: u32,
+    /// Tasks run since the ready set and the inbox had a turn.
+    pub(crate) streak: u32,
     /// Where the search of the own partition goes on.
     pub(crate) hand: Hand,
     /// Where the search of others' partitions goes on, and the last one that had work.
@@ -71,7 +71,7 @@ impl RoleLocal {
                 SlotPool::new(SizeClass::for_size(bytes).expect("every class has a size"))
             }),
             next: NextEnds::default(),
-            next_streak: 0,
+            streak: 0,
             hand: Hand::default(),
             steal_hand: Hand::default(),
             victim,

@@ -1,6 +1,6 @@
 //! Running one task: from the queue entry to what its poll leaves to do.
 
-use super::context::InPoll;
+use super::context;
 use super::role::{RoleGuard, leave_task};
 use super::thread::Thread;
 use crate::coop::{BUDGET, UNLIMITED};
@@ -21,9 +21,13 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
             runtime::forward(task, thread);
             Some(guard)
         }
-        Start::Poll => in_task(guard, task, poll_in_task),
-        Start::PollOnCoroutine => in_task(guard, task, coroutine::poll),
-        Start::Resume => in_task(guard, task, coroutine::resume),
+        Start::Poll => {
+            let thread = guard.enter_task();
+            let outcome = poll_in_task(task);
+            settle(thread, task, outcome)
+        }
+        Start::PollOnCoroutine => by(guard, task, coroutine::poll),
+        Start::Resume => by(guard, task, coroutine::resume),
         Start::Cancel => {
             let thread = guard.enter_task();
             cancel(task);
@@ -32,8 +36,8 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
     }
 }
 
-#[inline]
-fn in_task(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<RoleGuard> {
+#[inline(never)]
+fn by(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<RoleGuard> {
     let thread = guard.enter_task();
     let outcome = step(task);
     settle(thread, task, outcome)
@@ -93,11 +97,10 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let waker = waker::waker(task, generation(state.load()));
     // SAFETY: [TASK-2] RUNNING is held: the slot is live.
     let vtable = unsafe { task.vtable() };
-    let done = {
-        let _poll = InPoll::enter(Some(task), BUDGET);
+    let done = context::in_task(task, BUDGET, || {
         // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
         unsafe { (vtable.poll)(task, &mut Context::from_waker(&waker)) }
-    };
+    });
     if done {
         complete(task);
         return Outcome::Done;
@@ -150,11 +153,10 @@ fn left(thread: &'static Thread, done: bool) -> Option<RoleGuard> {
 pub(crate) fn cancel(task: TaskRef) {
     // SAFETY: [TASK-2] RUNNING is held: the slot is live.
     let vtable = unsafe { task.vtable() };
-    {
-        let _poll = InPoll::enter(Some(task), UNLIMITED);
+    context::in_task(task, UNLIMITED, || {
         // SAFETY: [TASK-6] RUNNING is held and the task is not complete.
         unsafe { (vtable.cancel)(task) };
-    }
+    });
     complete(task);
 }
 

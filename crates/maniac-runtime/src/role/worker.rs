@@ -12,8 +12,8 @@ use crate::task::contain;
 use std::task::Waker;
 use std::time::Duration;
 
-/// Tasks run from `next` in a row before the ready set gets a turn.
-const NEXT_STREAK: u32 = 16;
+/// Tasks run in a row from the batch, and then from `next`, before the thread's inbox and the ready set get a turn.
+const STREAK: u32 = 16;
 /// Expired timers woken in one turn; the rest are carried over to the next (slide 18).
 pub(crate) const TIMER_EXPIRY_BUDGET: usize = 4096;
 /// A stretch of work this long, with more waiting, wakes another worker: less is done before that one is awake.
@@ -68,13 +68,19 @@ pub(crate) fn turn(mut guard: RoleGuard) -> Turn {
         }
     }
     let local = guard.local();
-    if local.next_streak < NEXT_STREAK
-        && let Some(index) = role.next.pop(&mut local.next)
+    local.streak += 1;
+    // What was ready before goes first, so that a task which waits for many is woken by the first of them and runs when more are done.
+    if local.streak <= STREAK
+        && let Some(index) = role.batch.take()
     {
-        local.next_streak += 1;
         return Turn::busy(run_entry(guard, index));
     }
-    local.next_streak = 0;
+    if local.streak <= 2 * STREAK
+        && let Some(index) = role.next.pop(&mut local.next)
+    {
+        return Turn::busy(run_entry(guard, index));
+    }
+    local.streak = 0;
     if (!local.pinned.is_empty() || !thread.inbox.is_empty())
         && let Some(index) = take_pinned(&mut guard)
     {

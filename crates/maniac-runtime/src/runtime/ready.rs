@@ -17,15 +17,13 @@ impl Core {
     /// is that one's owner who must, so that is woken if it sleeps.
     #[inline]
     pub(crate) fn set_ready(&'static self, role: &Role, index: u32) {
-        let _ = self.tree.set(index);
-        let home = self.home(index);
-        if !std::ptr::eq(home, role) {
-            self.tell(home);
+        let home = self.tree.set_in(index);
+        if home != role.index() {
+            self.tell(&self.roles()[home]);
         }
     }
 
     /// The role whose partition a task lies in.
-    #[inline]
     fn home(&'static self, index: u32) -> &'static Role {
         let partition = self.tree.leaf_partition(LeafIndex::of(index)).expect("a slot lies in a leaf");
         &self.roles()[partition]
@@ -33,14 +31,13 @@ impl Core {
 
     /// Sets a task's bit from anywhere, and wakes the worker that has to see to it.
     pub(crate) fn set_ready_and_notify(&'static self, index: u32) {
-        let _ = self.tree.set(index);
-        self.notify(index);
+        let home = self.tree.set_in(index);
+        self.notify(&self.roles()[home]);
     }
 
-    /// Wakes the worker that has to see to a task that was just made ready: the one whose partition the task lies in, which finds
+    /// Wakes the worker that has to see to a task that was just made ready: the one that is at `home` where the task lies, which finds
     /// it before it sleeps, or another one if that is busy.
-    fn notify(&'static self, index: u32) {
-        let home = self.home(index);
+    fn notify(&'static self, home: &Role) {
         if home.asleep.look() != AWAKE {
             home.unpark();
         } else {
@@ -136,7 +133,7 @@ pub(crate) fn enqueue(task: TaskRef) {
 pub(crate) fn enqueue_background(task: TaskRef) {
     let core = Core::by_number(task.core());
     core.background.push(task.index());
-    core.notify(task.index());
+    core.notify(core.home(task.index()));
 }
 
 /// Makes the entry of a task that is pinned to `thread`.

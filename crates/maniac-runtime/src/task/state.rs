@@ -260,6 +260,21 @@ impl State {
     /// Takes the queue entry of this task, on `me`, the thread that holds it.
     #[inline]
     pub(crate) fn start(&self, me: u16) -> Start {
+        const UNUSUAL: u64 = RUNNING | COMPLETE | PINNED | SUSPENDED | ABORTED | COROUTINE;
+        // Nearly always the task may simply be polled; one attempt for that, which costs a few instructions.
+        let seen = ordering("state.load", Ordering::Acquire);
+        let old = self.0.load(seen);
+        let success = ordering("state.start", Ordering::AcqRel);
+        if old & (LIVE | NOTIFIED | UNUSUAL) == LIVE | NOTIFIED
+            && self.0.compare_exchange(old, old ^ (NOTIFIED | RUNNING), success, seen).is_ok()
+        {
+            return Start::Poll;
+        }
+        self.start_unusual(me)
+    }
+
+    #[inline(never)]
+    fn start_unusual(&self, me: u16) -> Start {
         self.update(ordering("state.start", Ordering::AcqRel), |old| {
             if old & (LIVE | NOTIFIED | RUNNING | COMPLETE) != LIVE | NOTIFIED {
                 return (None, Start::Stale);
@@ -284,6 +299,18 @@ impl State {
     /// The poll returned without an output.
     #[inline]
     pub(crate) fn finish(&self) -> Finish {
+        let seen = ordering("state.load", Ordering::Acquire);
+        let old = self.0.load(seen);
+        let success = ordering("state.finish", Ordering::AcqRel);
+        // One attempt for what is usual, as in `start`.
+        if old & ABORTED == 0 && self.0.compare_exchange(old, old & !RUNNING, success, seen).is_ok() {
+            return if old & NOTIFIED == 0 { Finish::Idle } else { Finish::Enqueue };
+        }
+        self.finish_unusual()
+    }
+
+    #[cold]
+    fn finish_unusual(&self) -> Finish {
         self.update(ordering("state.finish", Ordering::AcqRel), |old| {
             debug_assert_eq!(old & (LIVE | RUNNING | COMPLETE), LIVE | RUNNING);
             if old & ABORTED != 0 {

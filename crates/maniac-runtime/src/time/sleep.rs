@@ -133,28 +133,26 @@ impl Sleep {
     }
 
     /// Makes sure that a timer will wake `waker` at the deadline, or on the way there.
-    fn arm(&mut self, waker: &Waker, core: &'static Core, now: u64) {
+    fn arm(&mut self, waker: &Waker, core: &'static Core, now: u64, at: u64) {
         if self.timer.as_ref().is_some_and(|timer| timer.serves(waker, now)) {
             return;
         }
         self.forget_timer();
-        self.timer = Some(Timer::set(core, self.deadline, waker));
+        self.timer = Some(Timer::set(core, self.deadline, at, waker));
     }
 }
 
 impl Timer {
-    /// Sets a timer where this thread can: in its role's wheel, in its own, or by asking a role.
-    fn set(core: &'static Core, deadline: Instant, waker: &Waker) -> Timer {
-        let at = deadline.into_std();
+    /// Sets a timer where this thread can: in its role's wheel, in its own, or by asking a role. `deadline` is `instant` on the core's clock.
+    fn set(core: &'static Core, instant: Instant, deadline: u64, waker: &Waker) -> Timer {
         if thread::is_served() {
-            let capped = at.min(std::time::Instant::now() + AHEAD);
+            let capped = instant.into_std().min(std::time::Instant::now() + AHEAD);
             let place = Place::Thread {
                 of: std::thread::current().id(),
                 id: thread::schedule(capped, waker.clone()),
             };
             return Timer { place, waker: waker.clone(), fires: core.clock().nanos(capped) };
         }
-        let deadline = core.clock().nanos(at);
         // Cloned out here: a foreign waker's clone is foreign code, which has no business inside a bracket.
         let mut armed = Some(waker.clone());
         let set = with_role(core.number(), |role, local| {
@@ -229,12 +227,13 @@ impl Future for Sleep {
         let unit = ready!(coop::poll_proceed(cx));
         let Some(core) = context::thread().map(Thread::core) else { panic!("{NO_RUNTIME}") };
         let now = this.now(core);
-        if now >= core.clock().nanos(this.deadline.into_std()) {
+        let at = core.clock().nanos(this.deadline.into_std());
+        if now >= at {
             unit.made_progress();
             this.forget_timer();
             return Poll::Ready(());
         }
-        this.arm(cx.waker(), core, now);
+        this.arm(cx.waker(), core, now, at);
         Poll::Pending
     }
 }
