@@ -72,6 +72,7 @@ impl Leaf {
 
     /// The class of this leaf's slots.
     #[must_use]
+    #[inline]
     pub fn class(&self) -> SizeClass {
         self.class
     }

@@ -48,6 +48,7 @@ impl LocalLeaf {
         Some(self.leaf.slot(word as u32 * 64 + bits.trailing_zeros()))
     }
 
+    #[inline]
     fn put(&mut self, word: usize, bits: u64) {
         debug_assert_eq!(self.free[word] & bits, 0, "slot freed twice");
         self.free[word] |= bits;
@@ -115,6 +116,7 @@ impl SlotPool {
     ///
     /// # Panics
     /// If the slot is not of a leaf of this pool.
+    #[inline]
     pub fn free_local(&mut self, slot: Slot) {
         let local = self.leaves.get_mut(slot.leaf().place());
         let local =

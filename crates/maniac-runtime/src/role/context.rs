@@ -93,6 +93,7 @@ pub(crate) fn set_thread(thread: Option<&'static Thread>) -> Option<&'static Thr
 }
 
 /// This OS thread in the runtime that polls the code that runs here, whatever runtime that code entered since.
+#[inline]
 pub(crate) fn runner() -> Option<&'static Thread> {
     CONTEXT.with(|context| context.runner.get())
 }

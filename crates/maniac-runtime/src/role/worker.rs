@@ -34,6 +34,7 @@ pub(crate) enum Turn {
 }
 
 impl Turn {
+    #[inline]
     fn busy(guard: Option<RoleGuard>) -> Turn {
         guard.map_or(Turn::Lost, Turn::Busy)
     }

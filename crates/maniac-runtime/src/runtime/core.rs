@@ -134,6 +134,7 @@ impl Core {
         self.number
     }
 
+    #[inline]
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -178,6 +179,7 @@ impl Core {
         Some(TaskRef::from_slot(leaf.slot(index & 0xfff)))
     }
 
+    #[inline]
     pub(crate) fn is_open(&self) -> bool {
         self.phase.load(Ordering::Relaxed) == OPEN
     }

@@ -4,6 +4,7 @@
 //! When the packed bits of a generation come round again a stale wake is a spurious wake of another task, which futures allow.
 
 use super::header::{Header, TaskRef};
+use super::state::Wake;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::task::{RawWaker, RawWakerVTable, Waker};
@@ -18,28 +19,29 @@ const HIGH_BITS: u32 = 0;
 
 const LOW_MASK: usize = (1 << LOW_BITS) - 1;
 const ADDRESS_MASK: usize = usize::MAX >> HIGH_BITS & !LOW_MASK;
-const GENERATION_MASK: u32 = (1 << (LOW_BITS + HIGH_BITS)) - 1;
 
 /// Whether a slot at this address can have wakers.
 pub(crate) fn addressable(address: usize) -> bool {
     address & !ADDRESS_MASK == 0
 }
 
-fn pack(task: TaskRef, generation: u32) -> *const () {
-    let low = generation as usize & LOW_MASK;
-    let high = (generation as usize >> LOW_BITS).wrapping_shl(usize::BITS - HIGH_BITS);
-    let high = if HIGH_BITS == 0 { 0 } else { high };
-    task.as_ptr().as_ptr().cast_const().cast::<()>().map_addr(|address| address | low | high)
+/// The low bits of a generation, where the address has none: the lowest on top.
+#[inline]
+fn tag(generation: u32) -> usize {
+    let high = if HIGH_BITS == 0 { 0 } else { (generation as usize).wrapping_shl(usize::BITS - HIGH_BITS) };
+    high | (generation as usize >> HIGH_BITS & LOW_MASK)
 }
 
-fn unpack(data: *const ()) -> (TaskRef, u32) {
-    let address = data.addr();
-    let low = address & LOW_MASK;
-    let high = if HIGH_BITS == 0 { 0 } else { address.wrapping_shr(usize::BITS - HIGH_BITS) };
-    let generation = (high << LOW_BITS | low) as u32 & GENERATION_MASK;
+fn pack(task: TaskRef, generation: u32) -> *const () {
+    task.as_ptr().as_ptr().cast_const().cast::<()>().map_addr(|address| address | tag(generation))
+}
+
+/// The task, and the [`tag`] of its generation.
+#[inline]
+fn unpack(data: *const ()) -> (TaskRef, usize) {
     let header = data.map_addr(|address| address & ADDRESS_MASK).cast_mut().cast::<Header>();
     let header = NonNull::new(header).expect("a packed slot is not null");
-    (TaskRef::from_header(header), generation)
+    (TaskRef::from_header(header), data.addr() & !ADDRESS_MASK)
 }
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_waker);
@@ -49,16 +51,20 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    let (task, generation) = unpack(data);
-    wake_packed(task, generation);
+    let (task, of) = unpack(data);
+    let wake = task.header().state.wake(|generation| tag(generation) == of);
+    // Out of line, so that waking a task that is notified already saves no registers.
+    if wake != Wake::Nothing {
+        make_entry(task, wake);
+    }
+}
+
+#[inline(never)]
+fn make_entry(task: TaskRef, wake: Wake) {
+    task.queue(wake);
 }
 
 unsafe fn drop_waker(_data: *const ()) {}
-
-#[inline]
-fn wake_packed(task: TaskRef, generation: u32) {
-    task.queue(task.header().state.wake(|of| of & GENERATION_MASK == generation));
-}
 
 /// The waker of the task of this generation; dropping it does nothing, so that it may be made anew for each poll.
 #[inline]
@@ -79,9 +85,13 @@ mod tests {
         struct Aligned([u8; 64]);
         let memory = Box::leak(Box::new(Aligned([0; 64])));
         let task = TaskRef::from_header(NonNull::from(&mut memory.0).cast());
-        for generation in [0, 1, 63, 64, 0x12345, GENERATION_MASK, GENERATION_MASK + 1, u32::MAX] {
-            let (unpacked, low) = unpack(pack(task, generation));
-            assert_eq!((unpacked, low), (task, generation & GENERATION_MASK));
+        let kept = 1 << (LOW_BITS + HIGH_BITS);
+        for generation in [0, 1, 63, 64, 0x12345, kept - 1, kept, kept + 1, u32::MAX] {
+            assert_eq!(unpack(pack(task, generation)), (task, tag(generation)));
+            assert_eq!(tag(generation), tag(generation % kept), "the bits that are kept");
         }
+        // No two generations that follow one another look alike, for as long as there are bits.
+        let tags: std::collections::HashSet<usize> = (0..kept.min(1 << 16)).map(tag).collect();
+        assert_eq!(tags.len(), kept.min(1 << 16) as usize);
     }
 }
