@@ -1,13 +1,14 @@
 //! Running one task: from the queue entry to what its poll leaves to do.
 
-use super::context::InPoll;
+use super::context::{self, InPoll};
 use super::role::{RoleGuard, leave_task};
 use super::thread::Thread;
 use crate::coop::{BUDGET, UNLIMITED};
 use crate::runtime;
 use crate::runtime::core::Core;
 use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
-use crate::task::{TaskRef, contain, coroutine, waker};
+use crate::task::{Id, TaskRef, contain, coroutine, waker};
+use maniac_sync::wait;
 use std::task::Context;
 
 /// Takes the queue entry `index` and does what the task's state asks for. `None`: the role was given away meanwhile.
@@ -25,7 +26,7 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
         Start::PollOnCoroutine => in_task(guard, task, coroutine::poll),
         Start::Resume => in_task(guard, task, coroutine::resume),
         Start::Cancel => {
-            let thread = guard.enter_task();
+            let thread = enter(guard, task);
             cancel(task);
             left(thread, true)
         }
@@ -33,8 +34,14 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
 }
 
 #[inline]
+fn enter(guard: RoleGuard, task: TaskRef) -> &'static Thread {
+    guard.thread().set_running(task.index());
+    guard.enter_task()
+}
+
+#[inline]
 fn in_task(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<RoleGuard> {
-    let thread = guard.enter_task();
+    let thread = enter(guard, task);
     let outcome = step(task);
     settle(thread, task, outcome)
 }
@@ -43,6 +50,7 @@ fn in_task(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Opt
 pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
     let Some(task) = thread.core().task(index) else { return };
     debug_assert!(thread.role().is_none());
+    thread.set_running(index);
     let outcome = match task.header().state.start(thread.id) {
         Start::Stale => return,
         Start::Forward(other) => return runtime::forward(task, other),
@@ -64,6 +72,9 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
 /// Runs the entry of a task of the blocking pool; whether it completed the task.
 pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
     let Some(task) = core.task(index) else { return false };
+    if let Some(thread) = context::thread() {
+        thread.set_running(index);
+    }
     // Such a task is pinned to nobody, so that any number serves as this thread's.
     match task.header().state.start(u16::MAX) {
         Start::Poll => poll_in_task(task) == Outcome::Done,
@@ -93,6 +104,7 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let waker = waker::waker(task, generation(state.load()));
     // SAFETY: [TASK-2] RUNNING is held: the slot is live.
     let vtable = unsafe { task.vtable() };
+    wait::clear();
     let done = {
         let _poll = InPoll::enter(Some(task), BUDGET);
         // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
@@ -102,14 +114,28 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
         complete(task);
         return Outcome::Done;
     }
+    task.header().waits.store(wait::take());
+    let id = Id::new(task.index(), generation(state.load()));
     match state.finish() {
-        Finish::Idle => Outcome::Idle,
+        Finish::Idle => {
+            begins_to_wait(task.core(), id);
+            Outcome::Idle
+        }
         Finish::Enqueue => Outcome::Again,
         Finish::Cancel => {
             cancel(task);
             Outcome::Done
         }
     }
+}
+
+/// The poll of task `id` is over, or suspended, and its next wake makes an entry: debug builds look whether it ever can.
+#[inline]
+pub(crate) fn begins_to_wait(core: u32, id: Id) {
+    #[cfg(debug_assertions)]
+    Core::by_number(core).look_for_deadlock(id);
+    #[cfg(not(debug_assertions))]
+    let _ = (core, id);
 }
 
 /// Leaves the task and makes the entry that the outcome asks for.

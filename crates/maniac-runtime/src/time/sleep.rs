@@ -5,6 +5,7 @@ use crate::coop;
 use crate::role::{Request, Role, Thread, Ticket, context, with_role};
 use crate::runtime::core::Core;
 use crate::task::spawn::NO_RUNTIME;
+use maniac_sync::wait::{self, Wait};
 use maniac_wheel::TimerId;
 use std::fmt;
 use std::pin::Pin;
@@ -229,12 +230,14 @@ impl Future for Sleep {
         let unit = ready!(coop::poll_proceed(cx));
         let Some(core) = context::thread().map(Thread::core) else { panic!("{NO_RUNTIME}") };
         let now = this.now(core);
-        if now >= core.clock().nanos(this.deadline.into_std()) {
+        let deadline = core.clock().nanos(this.deadline.into_std());
+        if now >= deadline {
             unit.made_progress();
             this.forget_timer();
             return Poll::Ready(());
         }
         this.arm(cx.waker(), core, now);
+        wait::note(Wait::until(deadline));
         Poll::Pending
     }
 }
