@@ -169,6 +169,34 @@ fn states() {
 }
 
 #[test]
+fn blocking_work_and_who_waits_for_it() {
+    let runtime = runtime(1);
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let work = {
+        let _entered = runtime.handle().enter();
+        Builder::new().name("work").spawn_blocking(move || ended.recv().is_err()).unwrap()
+    };
+    when(&runtime, "work", |task| {
+        matches!(task.state, TaskState::Running { thread: Some(_), .. }).then_some(())
+    });
+    let id = work.id();
+    drop(named(&runtime, "waiter", work));
+    assert_eq!(waits(&runtime, "waiter").0, WaitsFor::Task(id));
+    assert_eq!(runtime.handle().dump().blocking.threads, 1);
+    drop(end);
+}
+
+#[test]
+fn a_host_loop_has_dumps_too() {
+    let runtime = Runtime::new_single_threaded().unwrap();
+    drop(named(&runtime, "sleeper", sleep(Duration::from_secs(3600))));
+    assert_eq!(find(&runtime.handle().dump(), "sleeper").state, TaskState::Ready);
+    while runtime.tick() {}
+    assert!(matches!(waits(&runtime, "sleeper").0, WaitsFor::Time(_)));
+    assert!(runtime.handle().dump().workers[0].thread.is_none(), "nobody drives it now");
+}
+
+#[test]
 fn a_wait_in_sync_await_blocks_a_thread_or_lies_on_a_coroutine() {
     let runtime = runtime(2);
     let blocker = named(&runtime, "blocker", async { maniac::sync_await(sleep(Duration::from_secs(3600))) });
@@ -195,31 +223,31 @@ fn far_down_in_the_stack() {
     maniac::sync_await(pending::<()>());
 }
 
+/// Each in a runtime of its own: the one could block the thread that the other is suspended on.
 #[test]
 fn who_waits_in_sync_await_leaves_a_backtrace_when_asked() {
-    let runtime = runtime(2);
-    let blocked = named(&runtime, "blocked", async { far_down_in_the_stack() });
-    let coroutine = {
+    for coroutine in [false, true] {
+        let runtime = runtime(2);
         let _entered = runtime.handle().enter();
+        let builder = Builder::new().name("deep");
         // SAFETY: the closure holds nothing across its wait.
-        let builder = unsafe { Builder::new().name("coroutine").coroutine() };
-        builder.spawn_stackful(far_down_in_the_stack).unwrap()
-    };
-    for name in ["blocked", "coroutine"] {
-        when(&runtime, name, |task| matches!(task.state, TaskState::Suspended { .. }).then_some(()));
-    }
-    let dump = runtime.handle().dump_with_backtraces(PATIENCE);
-    for name in ["blocked", "coroutine"] {
-        let trace = find(&dump, name).backtrace.as_ref().expect("it was asked for").to_string();
+        let builder = if coroutine { unsafe { builder.coroutine() } } else { builder };
+        let task = builder.spawn_stackful(far_down_in_the_stack).unwrap();
+        let suspended = |task: &TaskDump| match task.state {
+            TaskState::Suspended { blocks, .. } => Some(blocks),
+            _ => None,
+        };
+        assert_eq!(when(&runtime, "deep", suspended).0, !coroutine);
+        let dump = runtime.handle().dump_with_backtraces(PATIENCE);
+        let trace = find(&dump, "deep").backtrace.as_ref().expect("it was asked for").to_string();
         assert!(trace.contains("far_down_in_the_stack"), "{trace}");
+        assert!(dump.to_string().contains("far_down_in_the_stack"));
+        assert!(find(&runtime.handle().dump(), "deep").backtrace.is_none(), "nobody asked");
+        // It waits on, and can be aborted.
+        when(&runtime, "deep", suspended);
+        task.abort();
+        assert!(runtime.block_on(task).unwrap_err().is_cancelled());
     }
-    assert!(dump.to_string().contains("far_down_in_the_stack"));
-    assert!(runtime.handle().dump().tasks.iter().all(|task| task.backtrace.is_none()), "nobody asked");
-    // They wait on, and can be aborted.
-    blocked.abort();
-    coroutine.abort();
-    assert!(runtime.block_on(blocked).unwrap_err().is_cancelled());
-    assert!(runtime.block_on(coroutine).unwrap_err().is_cancelled());
 }
 
 #[test]
@@ -258,9 +286,9 @@ fn dumps_beside_tasks_that_come_and_go_list_who_stays() {
                     let child = Builder::new().name(name).spawn(maniac::task::yield_now()).unwrap();
                     // Every other one without a handle: its slot is freed where it ran.
                     if made.load(Ordering::Relaxed).is_multiple_of(2) {
-                        drop(child)
+                        drop(child);
                     } else {
-                        child.await.unwrap()
+                        child.await.unwrap();
                     }
                 }
             })

@@ -115,7 +115,8 @@ impl RuntimeBuilder {
     }
 
     /// How long a poll may go on before it is reported as stalled, whether anything waits behind it or not: 100 ms by default, from 1 ms;
-    /// `Duration::MAX` for never. A single-threaded runtime, which has no monitor, reports none.
+    /// `Duration::MAX` for never. Not watched: blocking work, which is meant to take long; a single-threaded runtime, which has no monitor; and polls of pinned
+    /// tasks on a thread that has no worker role.
     ///
     /// Each such poll is counted in [`Metrics::stalls`](super::Metrics::stalls), told to [`on_stall`](RuntimeBuilder::on_stall), and with the
     /// feature `tracing` an event of the target `maniac::stall`. It is asked to yield at its next leaf operation.

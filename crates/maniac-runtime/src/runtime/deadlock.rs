@@ -187,7 +187,7 @@ mod search {
 
         fn report_deadlock(&'static self, circle: &[(Id, Obstacle)]) {
             let describe = |&(id, obstacle): &(Id, Obstacle)| {
-                let glimpse = self.task(id.index())?.glimpse_of(id)?;
+                let glimpse = self.task(id.index())?.glimpse().filter(|task| task.id == id)?;
                 let (name, spawned_at) = (glimpse.name, glimpse.spawned_at);
                 Some(DeadlockedTask { id, name, spawned_at, obstacle })
             };

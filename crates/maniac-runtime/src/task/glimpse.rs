@@ -45,9 +45,4 @@ impl TaskRef {
         }
         None
     }
-
-    /// As [`TaskRef::glimpse`], of this very task.
-    pub(crate) fn glimpse_of(self, id: Id) -> Option<Glimpse> {
-        self.glimpse().filter(|glimpse| glimpse.id == id)
-    }
 }
