@@ -39,7 +39,7 @@ await main(
     },
     {
       name: "features",
-      about: "the public crate builds and passes its tests with no feature, and with each alone",
+      about: "the public crate builds and passes its tests with no feature, with each alone, and with all",
       command: ["cargo", "xtask", "features"],
       count: cargo,
       minutes: 30,

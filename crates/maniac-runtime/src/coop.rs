@@ -2,7 +2,7 @@
 //!
 //! A leaf future calls [`poll_proceed`] first, and [`Unit::made_progress`] when it completes.
 
-use crate::role::{Thread, context};
+use crate::role::context;
 use std::task::{Context, Poll};
 
 /// Leaf operations a poll may complete before its task goes to the back of the queue.
@@ -37,7 +37,11 @@ pub fn poll_proceed(cx: &Context<'_>) -> Poll<Unit> {
     if before == UNLIMITED {
         return Poll::Ready(Unit { before });
     }
-    if before == 0 || context::runner().is_some_and(Thread::should_yield) {
+    let asked = context::runner().filter(|thread| thread.should_yield());
+    if before == 0 || asked.is_some() {
+        if let Some(thread) = asked.filter(|thread| thread.is_trace_wanted()) {
+            thread.leave_trace();
+        }
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }

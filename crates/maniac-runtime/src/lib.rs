@@ -8,6 +8,7 @@
 //! | [`task`] | tasks and their handles |
 //! | [`time`] | sleeping, time-outs, intervals |
 //! | [`blocking`] | the blocking pool |
+//! | [`sync`] | a mutex that reports deadlocks |
 //! | [`driver`], [`coop`] | for crates that build on this one: operations, and the budget |
 //! | [`macros`] | for what the macros expand to |
 //!
@@ -24,6 +25,7 @@ pub mod macros;
 mod role;
 pub mod runtime;
 mod shim;
+pub mod sync;
 mod sync_await;
 #[allow(unsafe_code)]
 pub mod task;

@@ -30,6 +30,7 @@ mod park;
 mod seat;
 mod shim;
 pub mod spsc;
+pub mod wait;
 pub mod waker;
 mod wakes;
 

@@ -14,6 +14,7 @@ use crate::{
     park::{Backoff, block_on},
     seat::Seat,
     shim::{Arc, AtomicUsize, Ordering, UnsafeCell, ordering},
+    wait::{self, Word},
 };
 use std::{
     error, fmt,
@@ -229,23 +230,29 @@ impl<T> Sender<T> {
     /// ```
     pub fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let shared = &*self.shared;
-        poll(context, || match shared.load() & CLOSED {
+        poll(context, &CLOSE, || match shared.load() & CLOSED {
             0 => shared.wait(TX_WAITING, CLOSED, &shared.tx_seat, context.waker()).then_some(Poll::Pending),
             _ => Some(Poll::Ready(())),
         })
     }
 }
 
+static CLOSE: Word = Word::new("the end of a oneshot channel");
+static VALUE_TO_COME: Word = Word::new("the value of a oneshot channel");
+
 /// Asks `look` until it knows: it gives `None` when something has just changed, or is just being changed.
-fn poll<R>(context: &Context<'_>, mut look: impl FnMut() -> Option<Poll<R>>) -> Poll<R> {
+fn poll<R>(context: &Context<'_>, word: &'static Word, mut look: impl FnMut() -> Option<Poll<R>>) -> Poll<R> {
     let mut backoff = Backoff::new();
     loop {
         if let Some(outcome) = look() {
+            if outcome.is_pending() {
+                wait::note_word(word);
+            }
             return outcome;
         }
         if backoff.is_yielding() {
             context.waker().wake_by_ref();
-            return Poll::Pending;
+            return wait::pending_on(word);
         }
         backoff.snooze();
     }
@@ -403,7 +410,7 @@ impl<T> Receiver<T> {
     }
 
     fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Result<T, RecvError>> {
-        poll(context, || {
+        poll(context, &VALUE_TO_COME, || {
             let state = self.shared.load();
             if let Some(outcome) = self.outcome(state) {
                 return Some(Poll::Ready(outcome));

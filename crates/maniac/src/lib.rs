@@ -38,6 +38,7 @@
 //! | `mio` | yes | the readiness driver: epoll, kqueue | no files or sockets where io_uring is refused or unknown |
 //! | `bytes` | yes | `Bytes` and `BytesMut` as operation buffers | `Vec`, `Box`, arrays, strings, [`fs::AlignedBuf`] and [`buf::PoolBuf`] remain |
 //! | `futures` | | `futures-io`'s traits on files, sockets and pipes | [`io`]'s own traits remain |
+//! | `tracing` | | events of the `tracing` crate for tasks that stall (`maniac::stall`) and deadlocks (`maniac::deadlock`) | hooks and metrics remain |
 //! | `tokio-compat` | yes | tokio's I/O traits on files, sockets and pipes, and `compat::tokio`; nothing of its runtime | [`io`]'s own traits remain |
 //!
 //! With neither driver everything compiles, and building a runtime says what is missing.
@@ -88,7 +89,8 @@ pub mod driver {
 
 /// Channels, wakers and locks that need no runtime.
 pub mod sync {
-    pub use maniac_sync::{MESSAGE_BATCH_SIZE, mpsc, oneshot, spsc, waker};
+    pub use maniac_runtime::sync::{TrackedMutex, TrackedMutexGuard};
+    pub use maniac_sync::{MESSAGE_BATCH_SIZE, mpsc, oneshot, spsc, wait, waker};
     /// Locks and signals of a well-kept crate: tokio's `sync` part, which needs no runtime.
     pub use tokio::sync::{
         Barrier, BarrierWaitResult, Mutex, MutexGuard, Notify, OnceCell, OwnedMutexGuard,

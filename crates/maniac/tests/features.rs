@@ -53,3 +53,60 @@ fn streams_have_the_traits_of_tokio() {
     is_stream::<maniac::fs::File>();
     is_ours::<maniac::compat::tokio::TokioCompat<tokio::io::DuplexStream>>();
 }
+
+/// Not with this feature alone: a runtime needs a driver.
+#[cfg(all(feature = "tracing", any(feature = "iouring", feature = "mio")))]
+mod tracing_events {
+    use maniac::runtime::Runtime;
+    use maniac::time::Duration;
+    use std::fmt::{Debug, Write};
+    use std::sync::mpsc::{Sender, channel};
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    /// Passes the runtime's events on as text.
+    struct ToText(Sender<String>);
+
+    impl Subscriber for ToText {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target().starts_with("maniac::")
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            let mut fields = Fields(event.metadata().target().to_owned());
+            event.record(&mut fields);
+            drop(self.0.send(fields.0));
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Fields(String);
+
+    impl Visit for Fields {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            let _ = write!(self.0, " {}={value:?}", field.name());
+        }
+    }
+
+    #[test]
+    fn a_stall_is_an_event() {
+        let (events, told) = channel();
+        tracing::subscriber::set_global_default(ToText(events)).unwrap();
+        let runtime =
+            Runtime::builder().worker_count(1).stall_after(Duration::from_millis(5)).build().unwrap();
+        let _entered = runtime.handle().enter();
+        let hog = maniac::task::Builder::new().name("hog").spawn(async move {
+            let hogs = |event: &String| event.starts_with("maniac::stall") && event.contains("name=\"hog\"");
+            while !told.try_recv().is_ok_and(|event| hogs(&event)) {
+                std::hint::spin_loop();
+            }
+        });
+        runtime.block_on(hog.unwrap()).unwrap();
+    }
+}

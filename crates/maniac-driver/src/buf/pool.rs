@@ -2,6 +2,7 @@
 //! the kernel nothing but memory of ours.
 
 use super::{AlignedBuf, DEFAULT_ALIGN, RawBufRead, RawBufWrite};
+use maniac_sync::wait::{self, Word};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
@@ -222,6 +223,8 @@ pub struct Acquire<'a> {
     ticket: Option<u64>,
 }
 
+static BUFFER: Word = Word::new("a buffer of the pool");
+
 impl Future for Acquire<'_> {
     type Output = io::Result<PoolBuf>;
 
@@ -258,12 +261,12 @@ impl Future for Acquire<'_> {
                 state.queue.push_back((ticket, waker));
                 drop(state);
                 self.ticket = Some(ticket);
-                return Poll::Pending;
+                return wait::pending_on(&BUFFER);
             }
         };
         drop(state);
         drop(old);
-        Poll::Pending
+        wait::pending_on(&BUFFER)
     }
 }
 

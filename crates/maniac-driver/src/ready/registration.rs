@@ -4,6 +4,7 @@ use super::{Interest, IoState, ReadyEvent};
 use crate::driver::shared::Remote;
 use crate::fd::SharedFd;
 use crate::shim::lock;
+use maniac_sync::wait::{self, Word};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -79,7 +80,7 @@ impl Registration {
     pub fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<ReadyEvent>> {
         match self.io.poll(cx, interest) {
             Ok(Some(event)) => Poll::Ready(Ok(event)),
-            Ok(None) => Poll::Pending,
+            Ok(None) => wait::pending_on(word(interest)),
             Err(error) => Poll::Ready(Err(error)),
         }
     }
@@ -179,6 +180,18 @@ impl Registration {
     }
 }
 
+/// What a task says that waits for this.
+fn word(interest: Interest) -> &'static Word {
+    static READABLE: Word = Word::new("a descriptor to become readable");
+    static WRITABLE: Word = Word::new("a descriptor to become writable");
+    static OTHER: Word = Word::new("a descriptor to become ready");
+    match (interest.is_readable(), interest.is_writable()) {
+        (true, false) => &READABLE,
+        (false, true) => &WRITABLE,
+        _ => &OTHER,
+    }
+}
+
 /// How often in a row a descriptor may be ready and the call yet block, before the task lets others go first: it is new
 /// reports each time, or a call that blocks for reasons of its own.
 const PATIENCE: u32 = 16;
@@ -235,7 +248,7 @@ impl Future for Ready<'_> {
         let Ready { io, interest, place } = &mut *self;
         match io.poll_place(cx, *interest, place) {
             Ok(Some(event)) => Poll::Ready(Ok(event)),
-            Ok(None) => Poll::Pending,
+            Ok(None) => wait::pending_on(word(*interest)),
             Err(error) => Poll::Ready(Err(error)),
         }
     }

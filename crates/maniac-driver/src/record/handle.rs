@@ -3,6 +3,7 @@
 use super::{CANCEL, COMPLETE, GONE, QUEUED, RecordRef, WAKER, payload};
 use crate::op::{Operation, Returned};
 use crate::shim::ordering;
+use maniac_sync::wait::{self, Word};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -152,7 +153,7 @@ impl<T: Operation> Future for Op<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T::Output> {
         let record = self.record.as_ref().expect("operation polled after completion");
         if !record.register(cx) {
-            return Poll::Pending;
+            return wait::pending_on(const { &Word::operation(T::NAME) });
         }
         let record = self.record.take().expect("checked above");
         // SAFETY: [INV-2] complete and acquired, and the handle just gave its reference up.

@@ -32,9 +32,18 @@ where
     }
     let Some(role) = thread.role() else { return Err(f) };
     let Some(word) = thread.poll.begin_call() else { return Err(f) };
-    let _restore = Restore(thread, word);
-    if thread.poll.is_doubtful() && !role.still_owned_by(thread) {
-        return Err(f);
+    let restore = Restore(thread, word);
+    if thread.poll.is_doubtful() {
+        let mine = role.still_owned_by(thread);
+        if thread.is_trace_wanted() {
+            // Outside the bracket, since it allocates.
+            drop(restore);
+            thread.leave_trace();
+            return with_role(core, f);
+        }
+        if !mine {
+            return Err(f);
+        }
     }
     role.check_owner(thread);
     // SAFETY: [ROLE-4] the word was odd, so this thread is in a task and its scheduler gave its guard up; it is even

@@ -64,6 +64,11 @@ impl RemoteBox {
         !self.any.load(Ordering::Relaxed)
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        if self.is_empty() { 0 } else { self.requests.lock().unwrap_or_else(PoisonError::into_inner).len() }
+    }
+
     /// Takes all requests.
     pub(crate) fn take(&self) -> Vec<Request> {
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);

@@ -258,6 +258,14 @@ impl Role {
         mine
     }
 
+    /// Has `thread` ask the arbiter at its next runtime call, if it owns the role: for what that call does besides.
+    pub(crate) fn nudge(&self, thread: &'static Thread) {
+        let hands = self.arbiter();
+        if same(hands.owner, thread) {
+            thread.poll.doubt();
+        }
+    }
+
     /// As [`Role::still_owned_by`], between two tasks: gives the role to its heir, if there is one.
     #[cold]
     fn still_kept_by(&'static self, thread: &'static Thread) -> bool {

@@ -7,7 +7,8 @@ use crate::coop::{BUDGET, UNLIMITED};
 use crate::runtime;
 use crate::runtime::core::Core;
 use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
-use crate::task::{TaskRef, contain, coroutine, waker};
+use crate::task::{Id, TaskRef, contain, coroutine, waker};
+use maniac_sync::wait;
 use std::task::Context;
 
 /// Takes the queue entry `index` and does what the task's state asks for. `None`: the role was given away meanwhile.
@@ -22,23 +23,29 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
             Some(guard)
         }
         Start::Poll => {
-            let thread = guard.enter_task();
+            let thread = enter(guard, task);
             let outcome = poll_in_task(task);
             settle(thread, task, outcome)
         }
         Start::PollOnCoroutine => by(guard, task, coroutine::poll),
         Start::Resume => by(guard, task, coroutine::resume),
         Start::Cancel => {
-            let thread = guard.enter_task();
+            let thread = enter(guard, task);
             cancel(task);
             left(thread, true)
         }
     }
 }
 
+#[inline]
+fn enter(guard: RoleGuard, task: TaskRef) -> &'static Thread {
+    guard.thread().set_running(task.index());
+    guard.enter_task()
+}
+
 #[inline(never)]
 fn by(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<RoleGuard> {
-    let thread = guard.enter_task();
+    let thread = enter(guard, task);
     let outcome = step(task);
     settle(thread, task, outcome)
 }
@@ -47,6 +54,7 @@ fn by(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<R
 pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
     let Some(task) = thread.core().task(index) else { return };
     debug_assert!(thread.role().is_none());
+    thread.set_running(index);
     let outcome = match task.header().state.start(thread.id) {
         Start::Stale => return,
         Start::Forward(other) => return runtime::forward(task, other),
@@ -68,6 +76,9 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
 /// Runs the entry of a task of the blocking pool; whether it completed the task.
 pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
     let Some(task) = core.task(index) else { return false };
+    if let Some(thread) = context::thread() {
+        thread.set_running(index);
+    }
     // Such a task is pinned to nobody, so that any number serves as this thread's.
     match task.header().state.start(u16::MAX) {
         Start::Poll => poll_in_task(task) == Outcome::Done,
@@ -97,6 +108,7 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let waker = waker::waker(task, generation(state.load()));
     // SAFETY: [TASK-2] RUNNING is held: the slot is live.
     let vtable = unsafe { task.vtable() };
+    wait::clear();
     let done = context::in_task(task, BUDGET, || {
         // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
         unsafe { (vtable.poll)(task, &mut Context::from_waker(&waker)) }
@@ -105,14 +117,28 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
         complete(task);
         return Outcome::Done;
     }
+    task.header().waits.store(wait::take());
+    let id = Id::new(task.index(), generation(state.load()));
     match state.finish() {
-        Finish::Idle => Outcome::Idle,
+        Finish::Idle => {
+            begins_to_wait(task.core(), id);
+            Outcome::Idle
+        }
         Finish::Enqueue => Outcome::Again,
         Finish::Cancel => {
             cancel(task);
             Outcome::Done
         }
     }
+}
+
+/// The poll of task `id` is over, or suspended, and its next wake makes an entry: debug builds look whether it ever can.
+#[inline]
+pub(crate) fn begins_to_wait(core: u32, id: Id) {
+    #[cfg(debug_assertions)]
+    Core::by_number(core).look_for_deadlock(id);
+    #[cfg(not(debug_assertions))]
+    let _ = (core, id);
 }
 
 /// Leaves the task and makes the entry that the outcome asks for.

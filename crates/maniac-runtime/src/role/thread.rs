@@ -5,8 +5,10 @@ use super::park::{AWAKE, Sleeper};
 use super::role::Role;
 use super::word::PollWord;
 use crate::runtime::core::Core;
+use crate::task::Id;
+use std::backtrace::Backtrace;
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// An OS thread in one runtime. Its memory is never freed; when the OS thread leaves, another one may take it over.
@@ -27,6 +29,14 @@ pub(crate) struct Thread {
     pub(crate) inbox: Inbox,
     /// Whether its role was taken because of the poll that it is in. Set under the role's arbiter, cleared by the thread itself.
     overdue: AtomicBool,
+    /// The slot of the task whose poll is this thread's, or was its last one; [`NO_TASK`] in other foreign code.
+    running: AtomicU32,
+    /// The task that blocks this thread in `sync_await`, as bits of its id; 0 without one.
+    blocked: AtomicU64,
+    /// The word of the poll that went on for too long and shall leave a trace.
+    wanted: AtomicU64,
+    /// That trace, and the word of its poll.
+    trace: Mutex<Option<(u64, Backtrace)>>,
     /// A role that somebody gives to this thread while it is a spare.
     mailbox: AtomicPtr<Role>,
     /// What this thread is parked on: see the constants below.
@@ -40,6 +50,9 @@ pub(crate) struct Thread {
     core: &'static Core,
 }
 
+/// Not in a task.
+pub(crate) const NO_TASK: u32 = u32::MAX;
+
 const PARKED: u32 = 1;
 const PARKED_ON_ROLE: u32 = 2;
 
@@ -52,6 +65,10 @@ impl Thread {
             sleeps_on: AtomicPtr::new(null_mut()),
             inbox: Inbox::new(),
             overdue: AtomicBool::new(false),
+            running: AtomicU32::new(NO_TASK),
+            blocked: AtomicU64::new(0),
+            wanted: AtomicU64::new(0),
+            trace: Mutex::new(None),
             mailbox: AtomicPtr::new(null_mut()),
             parked: Sleeper::new(),
             pinned: AtomicBool::new(false),
@@ -114,6 +131,64 @@ impl Thread {
         if self.overdue.swap(false, Ordering::Relaxed) {
             self.core.overdue.ended();
         }
+    }
+
+    /// Says whose poll begins on this thread, the calling one, before its word turns odd.
+    #[inline]
+    pub(crate) fn set_running(&self, index: u32) {
+        // Release: who sees this sees that the poll before is over.
+        self.running.store(index, Ordering::Release);
+    }
+
+    /// The slot of the task that runs here, or did last.
+    pub(crate) fn running(&self) -> u32 {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Says which task blocks this thread, the calling one, in `sync_await`.
+    pub(crate) fn set_blocked(&self, task: Option<Id>) {
+        self.blocked.store(task.map_or(0, Id::to_bits), Ordering::Release);
+    }
+
+    /// The task that blocks this thread in `sync_await`.
+    pub(crate) fn blocked_by(&self) -> Option<Id> {
+        let bits = self.blocked.load(Ordering::Acquire);
+        (bits != 0).then(|| Id::from_bits(bits))
+    }
+
+    /// Has the poll of this word leave a trace when it next comes by.
+    pub(crate) fn want_trace(&self, word: u64) {
+        self.wanted.store(word, Ordering::Relaxed);
+    }
+
+    /// Whether the poll that this thread, the calling one, is in shall leave a trace.
+    pub(crate) fn is_trace_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed) == self.poll.now() | 1
+    }
+
+    /// Leaves the trace that is wanted of the poll that this thread, the calling one, is in.
+    #[cold]
+    pub(crate) fn leave_trace(&self) {
+        let word = self.wanted.swap(0, Ordering::Relaxed);
+        let trace = Backtrace::force_capture();
+        *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some((word, trace));
+    }
+
+    /// Whether the poll of this word has left a trace.
+    pub(crate) fn has_trace(&self, word: u64) -> bool {
+        let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.as_ref().is_some_and(|(of, _)| *of == word)
+    }
+
+    /// The trace that the poll of this word has left.
+    pub(crate) fn take_trace(&self, word: u64) -> Option<Backtrace> {
+        let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
+        trace.take().filter(|(of, _)| *of == word).map(|(_, trace)| trace)
+    }
+
+    /// Whether its role was taken because of the poll that it is in.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed)
     }
 
     /// Gives a role to this spare thread and wakes it.

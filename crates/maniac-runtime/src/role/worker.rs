@@ -6,7 +6,7 @@
 use super::local::{Glance, HOUSEKEEPING};
 use super::role::{Role, RoleGuard, leave_task};
 use super::run::run_entry;
-use super::thread::Thread;
+use super::thread::{NO_TASK, Thread};
 use crate::runtime::core::Core;
 use crate::task::contain;
 use std::task::Waker;
@@ -169,6 +169,7 @@ fn wake_due(mut guard: RoleGuard, dropped: Vec<Waker>) -> Option<RoleGuard> {
     let local = guard.local();
     local.expired.extend(local.due.wakers());
     while let Some(waker) = guard.local().expired.pop_front() {
+        guard.thread().set_running(NO_TASK);
         let thread = guard.enter_task();
         // A foreign waker's panic is not the scheduler's.
         contain(|| waker.wake());
@@ -181,6 +182,7 @@ fn wake_due(mut guard: RoleGuard, dropped: Vec<Waker>) -> Option<RoleGuard> {
         return Some(guard);
     }
     let mut due = std::mem::take(&mut local.due);
+    guard.thread().set_running(NO_TASK);
     let thread = guard.enter_task();
     for waker in dropped {
         contain(|| drop(waker));

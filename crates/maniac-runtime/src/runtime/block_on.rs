@@ -3,7 +3,7 @@
 use super::core::Core;
 use crate::coop::BUDGET;
 use crate::role::context::InPoll;
-use crate::role::{RoleGuard, Thread, context, leave_task, worker};
+use crate::role::{NO_TASK, RoleGuard, Thread, context, leave_task, worker};
 use crate::time::thread::Served;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -114,7 +114,9 @@ fn drive<F: Future>(guard: RoleGuard, future: F) -> F::Output {
     let mut guard = Resign(Some(guard));
     loop {
         if blocked.woken.swap(false, Ordering::Acquire) {
-            let thread = guard.take().enter_task();
+            let held = guard.take();
+            held.thread().set_running(NO_TASK);
+            let thread = held.enter_task();
             let leave = LeaveOnUnwind(thread);
             let poll = {
                 let _poll = InPoll::enter(None, BUDGET);

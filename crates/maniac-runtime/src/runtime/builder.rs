@@ -1,8 +1,10 @@
 //! [`RuntimeBuilder`]: the options of a runtime, one by one.
 
 use super::config::{BuildError, Config, MAX_WORKER_LIMIT, Preemption, TaskArenaConfig, TaskArenaOptions};
-use super::{DriverKind, Runtime, overdue};
+use super::hooks::Hooks;
+use super::{Deadlock, DriverKind, Runtime, Stall, overdue};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Builds a [`Runtime`].
@@ -17,10 +19,14 @@ use std::time::Duration;
 #[must_use = "a builder does nothing until `build`"]
 pub struct RuntimeBuilder {
     config: Config,
+    hooks: Hooks,
 }
 
 /// What a quantum can be: shorter ones would keep the monitor busy.
 const QUANTUM: RangeInclusive<Duration> = Duration::from_micros(20)..=Duration::from_secs(24 * 3600);
+
+/// The shortest stall: a shorter one would keep the monitor busy.
+const SHORTEST_STALL: Duration = Duration::from_millis(1);
 
 /// Threads of the blocking pool at most, unless said otherwise (slide 22).
 const BLOCKING_MAX_THREADS: usize = 500;
@@ -41,6 +47,7 @@ impl RuntimeBuilder {
                 preemption: Preemption::default(),
                 quantum: Duration::from_millis(1),
                 max_overdue_threads: overdue::default_limit(processors),
+                stall_after: Duration::from_millis(100),
                 driver: DriverKind::Auto,
                 stack_size: 256 * 1024,
                 max_sync_threads: 512,
@@ -51,6 +58,7 @@ impl RuntimeBuilder {
                 blocking_idle: Duration::from_secs(10),
                 spin: processors > 1,
             },
+            hooks: Hooks::default(),
         }
     }
 
@@ -103,6 +111,52 @@ impl RuntimeBuilder {
     /// ([`PreemptionMetrics`](super::PreemptionMetrics)) and warned about once on standard error. With 0 polls are asked to yield, and that is all.
     pub fn max_overdue_threads(mut self, count: usize) -> RuntimeBuilder {
         self.config.max_overdue_threads = count;
+        self
+    }
+
+    /// How long a poll may go on before it is reported as stalled, whether anything waits behind it or not: 100 ms by default, from 1 ms;
+    /// `Duration::MAX` for never. Not watched: blocking work, which is meant to take long; a single-threaded runtime, which has no monitor; and polls of pinned
+    /// tasks on a thread that has no worker role.
+    ///
+    /// Each such poll is counted in [`Metrics::stalls`](super::Metrics::stalls), told to [`on_stall`](RuntimeBuilder::on_stall), and with the
+    /// feature `tracing` an event of the target `maniac::stall`. It is asked to yield at its next leaf operation.
+    pub fn stall_after(mut self, limit: Duration) -> RuntimeBuilder {
+        self.config.stall_after = limit;
+        self
+    }
+
+    /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block. The report comes when the task has next called the
+    /// runtime, and then with a backtrace; else when its poll ends; else after a grace as long as the threshold, 100 ms at most.
+    ///
+    /// ```
+    /// use maniac_runtime::{self as maniac, runtime::RuntimeBuilder};
+    /// use std::{sync::mpsc, time::{Duration, Instant}};
+    /// let (stalls, told) = mpsc::channel();
+    /// let runtime = RuntimeBuilder::new()
+    ///     .worker_count(1)
+    ///     .stall_after(Duration::from_millis(5))
+    ///     .on_stall(move |stall| drop(stalls.send(stall.to_string())))
+    ///     .build()?;
+    /// let hog = runtime.spawn(async move {
+    ///     loop {
+    ///         if let Ok(report) = told.try_recv() {
+    ///             break report; // "task 0.1, spawned at src/main.rs:9:19, has run for 11ms without yielding, on thread 0"
+    ///         }
+    ///     }
+    /// });
+    /// assert!(runtime.block_on(hog)?.contains("without yielding"));
+    /// assert_eq!(runtime.metrics().stalls, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_stall(mut self, hook: impl Fn(&Stall) + Send + Sync + 'static) -> RuntimeBuilder {
+        self.hooks.stall = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook`, in debug builds, for each deadlock among tasks that comes to light (see [`Deadlock`]), once, on the thread that closed
+    /// the circle. Without a hook it is written to standard error.
+    pub fn on_deadlock(mut self, hook: impl Fn(&Deadlock) + Send + Sync + 'static) -> RuntimeBuilder {
+        self.hooks.deadlock = Some(Arc::new(hook));
         self
     }
 
@@ -189,7 +243,13 @@ impl RuntimeBuilder {
                 self.config.quantum
             )));
         }
-        Runtime::start(self.config)
+        if self.config.stall_after < SHORTEST_STALL {
+            return Err(BuildError::invalid(format!(
+                "stall_after must be 1 ms at least, not {:?}",
+                self.config.stall_after
+            )));
+        }
+        Runtime::start(self.config, self.hooks)
     }
 }
 

@@ -177,6 +177,7 @@ pub(crate) struct Config {
     pub(crate) preemption: Preemption,
     pub(crate) quantum: Duration,
     pub(crate) max_overdue_threads: usize,
+    pub(crate) stall_after: Duration,
     pub(crate) driver: DriverKind,
     pub(crate) stack_size: usize,
     pub(crate) max_sync_threads: usize,

@@ -3,6 +3,7 @@
 
 use super::config::Config;
 use super::handle::Shared;
+use super::look::Traces;
 use super::monitor::Monitor;
 use super::overdue::Overdue;
 use super::threads::Threads;
@@ -50,6 +51,11 @@ pub(crate) struct Core {
     /// Entries of tasks that run when nothing else is ready.
     pub(crate) background: SegQueue<u32>,
     pub(super) monitor: Monitor,
+    pub(super) traces: Traces,
+    #[cfg(debug_assertions)]
+    pub(super) circles: super::deadlock::Circles,
+    /// Polls that were reported as stalled.
+    pub(super) stalled: AtomicU64,
     pub(crate) overdue: Overdue,
     clock: Clock,
     blocking: Pool,
@@ -105,6 +111,10 @@ impl Core {
             sleepers: Sleepers::new(),
             background: SegQueue::new(),
             monitor: Monitor::default(),
+            traces: Traces::default(),
+            #[cfg(debug_assertions)]
+            circles: super::deadlock::Circles::default(),
+            stalled: AtomicU64::new(0),
             overdue: Overdue::default(),
             stacks: OnceLock::new(),
             sync_waits: AtomicUsize::new(0),

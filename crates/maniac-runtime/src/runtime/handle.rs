@@ -1,6 +1,8 @@
 //! [`Handle`]: a runtime as seen by those who do not own it.
 
 use super::core::Core;
+use super::dump::Dump;
+use super::hooks::Hooks;
 use super::metrics::Metrics;
 use crate::role::{Thread, context};
 use crate::task::JoinHandle;
@@ -9,6 +11,7 @@ use crate::task::spawn::{NO_RUNTIME, SpawnError};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// One life of a core: what is shared by a runtime and its handles.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub(crate) struct Shared {
     pub(super) core: &'static Core,
     /// Set when this runtime's shutdown begins; its core may serve another runtime later.
     pub(super) closed: AtomicBool,
+    pub(super) hooks: Hooks,
 }
 
 /// A runtime as seen by those who do not own it: spawns into it, blocks on it, asks for its metrics. Cheap to clone.
@@ -143,6 +147,60 @@ impl Handle {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.shared.core.metrics()
+    }
+
+    /// Lists every task: its name, where it was spawned, what it is doing and what it waits for; and how much lies in the queues. Tasks run on
+    /// meanwhile. Takes some ten nanoseconds for each slot of the arena. Of a runtime that is gone, what was left in it, until another one takes its place.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let handle = runtime.spawn(std::future::pending::<()>());
+    /// let dump = runtime.handle().dump();
+    /// assert!(dump.tasks.iter().any(|task| task.id == handle.id()));
+    /// println!("{dump}");
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        self.look(Core::dump)
+    }
+
+    /// As [`Handle::dump`], with a backtrace of each task that waits in [`sync_await`](crate::sync_await), as far as they come within `limit`, for
+    /// which this blocks.
+    ///
+    /// Each such task is woken and captures its own backtrace, so that it takes its thread: those on a thread that is busy, or that calls this,
+    /// may be missing.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// use maniac::runtime::TaskState;
+    /// use std::time::Duration;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let task = runtime.spawn(async { maniac::sync_await(std::future::pending::<()>()) });
+    /// loop {
+    ///     let dump = runtime.handle().dump_with_backtraces(Duration::from_secs(30));
+    ///     if matches!(dump.tasks[0].state, TaskState::Suspended { .. }) && dump.tasks[0].backtrace.is_some() {
+    ///         break;
+    ///     }
+    /// }
+    /// task.abort();
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn dump_with_backtraces(&self, limit: Duration) -> Dump {
+        self.look(|core| core.dump_with_backtraces(limit))
+    }
+
+    fn look(&self, look: impl FnOnce(&'static Core) -> Dump) -> Dump {
+        let is_current =
+            || self.shared.core.current_life().is_some_and(|life| Arc::ptr_eq(&life, &self.shared));
+        if !is_current() {
+            return Dump::empty();
+        }
+        let dump = look(self.shared.core);
+        // Another runtime may have taken this one's core meanwhile.
+        if is_current() { dump } else { Dump::empty() }
     }
 
     /// Makes this runtime the current one of this thread until the guard is dropped, so that `spawn` and timers find it.

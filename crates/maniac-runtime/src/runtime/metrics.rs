@@ -4,6 +4,7 @@ use super::core::Core;
 use super::overdue::PreemptionMetrics;
 use crate::blocking::PoolMetrics;
 use maniac_arena::HugePages;
+use std::sync::atomic::Ordering;
 
 /// A runtime at one moment. Counters only grow; each is read by itself, so that sums may be off by what happens meanwhile.
 ///
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub blocking: PoolMetrics,
     /// Preemption.
     pub preemption: PreemptionMetrics,
+    /// Polls that went on for longer than [`stall_after`](super::RuntimeBuilder::stall_after) says.
+    pub stalls: u64,
 }
 
 /// A worker at one moment.
@@ -80,6 +83,7 @@ impl Core {
             workers: workers.collect(),
             blocking: self.blocking().metrics(),
             preemption: self.overdue.metrics(),
+            stalls: self.stalled.load(Ordering::Relaxed),
         }
     }
 }

@@ -1,27 +1,70 @@
 //! Runtimes: building, entering, spawning into and shutting them down.
+//!
+//! # When something is stuck
+//!
+//! | what you see | look at | it tells |
+//! |---|---|---|
+//! | the program does nothing | [`Handle::dump`], printed: from a signal handler's task, a debug request, a thread that waits on a pipe | every task, where it was spawned, what it waits for; how many are ready in which queue |
+//! | a task never ends | its line in the dump: `waiting, for task 7.1`, `suspended, blocking thread 3, for the operation read`, `running on thread 2, overdue` | whom to look at next |
+//! | tasks that wait in `sync_await` | [`Handle::dump_with_backtraces`] | the place in the code where each of them waits |
+//! | others are slow, a core is busy | [`RuntimeBuilder::on_stall`], [`Metrics::stalls`], events of the target `maniac::stall` | which task does not yield, and where it next called the runtime |
+//! | several tasks wait for each other | a debug build: [`RuntimeBuilder::on_deadlock`], else standard error | the circle ([`Deadlock`]); locks take part if they are [`TrackedMutex`](crate::sync::TrackedMutex)es |
+//! | many tasks, all `waiting` without "for" | futures of other crates do not say what they wait for | their place of spawn; give tasks names ([`task::Builder::name`](crate::task::Builder::name)) |
+//! | `ready` grows, workers `asleep` | a defect of the runtime: please report it with the dump | |
+//! | tasks `complete, its result not taken` | who holds the `JoinHandle` and does not await it | |
+//! | `refused` in [`PreemptionMetrics`] | more tasks that never yield than `max_overdue_threads` | move them to [`spawn_blocking`](crate::blocking::spawn_blocking) |
+//!
+//! A dump costs its tasks nothing; ask for it in production too, from a thread that is in no runtime if the workers may be stuck:
+//!
+//! ```
+//! # use maniac_runtime as maniac;
+//! use maniac::{runtime::Runtime, time::Duration};
+//! let runtime = Runtime::new_multi_threaded(1, 64)?;
+//! let handle = runtime.handle().clone();
+//! let (ask, asked) = std::sync::mpsc::channel::<()>(); // a control socket, a signal's pipe
+//! let watcher = std::thread::spawn(move || {
+//!     while asked.recv().is_ok() {
+//!         eprintln!("{}", handle.dump_with_backtraces(Duration::from_millis(100)));
+//!     }
+//! });
+//! ask.send(()).unwrap();
+//! # drop(ask);
+//! # watcher.join().unwrap();
+//! # Ok::<(), maniac::runtime::BuildError>(())
+//! ```
+//!
+//! A future of your own says what it waits for with the module `wait` of `maniac-sync` (`maniac::sync::wait`), where it gives `Pending`.
 
 mod block_on;
 mod builder;
 pub(crate) mod config;
 pub(crate) mod core;
+pub(crate) mod deadlock;
+mod dump;
 mod handle;
+mod hooks;
 mod host;
+mod look;
 mod metrics;
 mod monitor;
 mod overdue;
 pub(crate) mod quantum;
 mod ready;
 mod shutdown;
+mod stall;
 mod start;
 mod threads;
 
 pub use crate::task::SpawnError;
 pub use builder::RuntimeBuilder;
 pub use config::{BuildError, DriverKind, MAX_WORKER_LIMIT, Preemption, TaskArenaConfig, TaskArenaOptions};
+pub use deadlock::{Deadlock, DeadlockedTask, Obstacle};
+pub use dump::{Dump, TaskDump, TaskState, WaitsFor, WorkerDump};
 pub use handle::Handle;
 pub use metrics::{Metrics, WorkerMetrics};
 pub use overdue::PreemptionMetrics;
 pub use shutdown::ShutdownReport;
+pub use stall::Stall;
 
 pub use crate::blocking::PoolMetrics;
 pub(crate) use ready::{enqueue, enqueue_background, forward};

@@ -7,11 +7,12 @@
 //! to another thread (`docs/internals/preemption.md` has the protocol).
 //!
 //! The monitor looks often only while a poll goes on; it rests when all workers have slept for a while. A runtime of one worker has a monitor only for
-//! preemption.
+//! preemption and for stalls ([`stall`](super::stall)).
 
 use super::Preemption;
 use super::core::Core;
 use super::quantum::{Act, Quantum, Waits};
+use super::stall::Stalls;
 use crate::role::park::AWAKE;
 use crate::role::{Role, Thread as Record};
 use maniac_context::membarrier;
@@ -63,7 +64,9 @@ struct Seen {
 
 impl Core {
     pub(super) fn start_monitor(&'static self) -> io::Result<()> {
-        if self.roles().len() == 1 && self.config().preemption == Preemption::Off {
+        let config = self.config();
+        let alone = self.roles().len() == 1 && config.preemption == Preemption::Off;
+        if alone && config.stall_after == Duration::MAX {
             return Ok(());
         }
         // Registers the process with the kernel before there is anything to order.
@@ -101,11 +104,15 @@ impl Core {
         let busy = quantum.map_or(LONGEST, |quantum| (quantum.shortest() * 2).min(LONGEST)).max(SHORTEST);
         let calm = if quantum.is_some() { CALM } else { LONGEST };
         let mut seen: Vec<Seen> = self.roles().iter().map(|_| Seen::nothing()).collect();
+        let mut stalls = Stalls::new(self.config().stall_after);
         let mut pause = shortest;
         let mut last_life = Instant::now();
         while !self.is_stopping() {
             std::thread::park_timeout(pause);
-            let look = self.look(&mut seen, quantum.as_ref());
+            let mut look = self.look(&mut seen, quantum.as_ref());
+            if self.look_for_stalls(&mut stalls) {
+                look = look.max(Look::Calm);
+            }
             if look != Look::Quiet {
                 last_life = Instant::now();
             }

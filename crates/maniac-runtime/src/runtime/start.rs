@@ -4,6 +4,7 @@ use super::Runtime;
 use super::config::{BuildError, Config, DriverKind};
 use super::core::{Core, OPEN};
 use super::handle::{Handle, Shared};
+use super::hooks::Hooks;
 use crate::blocking::Work;
 use crate::role::{Reactor, RoleLocal};
 use maniac_driver::{DriverConfig, Job, Offload};
@@ -32,9 +33,9 @@ fn acquire_core(config: Config) -> Result<&'static Core, BuildError> {
 }
 
 impl Runtime {
-    pub(super) fn start(config: Config) -> Result<Runtime, BuildError> {
+    pub(super) fn start(config: Config, hooks: Hooks) -> Result<Runtime, BuildError> {
         let core = acquire_core(config)?;
-        let shared = Arc::new(Shared { core, closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { core, closed: AtomicBool::new(false), hooks });
         core.begin_life(&shared);
         let runtime = Runtime { handle: Handle { shared } };
         // From here on an error drops the runtime, which shuts down what was started.

@@ -74,6 +74,12 @@ impl Core {
         self.threads.get(id)
     }
 
+    /// All records.
+    pub(super) fn known_threads(&self) -> Vec<&'static Thread> {
+        let count = self.threads.lock().count;
+        (0..count).filter_map(|id| self.threads.get(id as u16)).collect()
+    }
+
     /// A record for the calling OS thread, or for one about to start; give it back with [`Core::release_thread`].
     pub(crate) fn acquire_thread(&'static self) -> io::Result<&'static Thread> {
         let mut state = self.threads.lock();
@@ -279,11 +285,8 @@ impl Core {
 
     /// Wakes every thread of this core, whatever it sleeps on.
     pub(super) fn unpark_all(&'static self) {
-        let count = self.threads.lock().count;
-        for id in 0..count {
-            if let Some(thread) = self.threads.get(id as u16) {
-                thread.unpark();
-            }
+        for thread in self.known_threads() {
+            thread.unpark();
         }
         self.unpark_monitor();
     }

@@ -12,6 +12,7 @@ pub use error::SyncAwaitError;
 use crate::role::{Thread, context};
 use crate::task::state::{ABORTED, generation};
 use crate::task::{TaskRef, coroutine, waker};
+use maniac_sync::wait;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -38,7 +39,7 @@ use std::task::{Context, Poll};
 /// ```
 #[track_caller]
 pub fn sync_await<F: Future>(future: F) -> F::Output {
-    match wait(future, OnAbort::Finish) {
+    match wait_for(future, OnAbort::Finish) {
         Ok(output) => output,
         Err(error) => panic!("sync_await: {error}"),
     }
@@ -61,7 +62,7 @@ pub fn sync_await<F: Future>(future: F) -> F::Output {
 /// assert!(matches!(try_sync_await(async {}), Err(SyncAwaitError::OffWorker)));
 /// ```
 pub fn try_sync_await<F: Future>(future: F) -> Result<F::Output, SyncAwaitError> {
-    wait(future, OnAbort::Error)
+    wait_for(future, OnAbort::Error)
 }
 
 /// What an abort does to a wait whose frames must not be unwound.
@@ -76,7 +77,7 @@ enum OnAbort {
 /// Abort unwinds that a task's code may swallow before it is left to finish.
 const SWALLOWED: u32 = 8;
 
-fn wait<F: Future>(future: F, on_abort: OnAbort) -> Result<F::Output, SyncAwaitError> {
+fn wait_for<F: Future>(future: F, on_abort: OnAbort) -> Result<F::Output, SyncAwaitError> {
     let Some((task, thread)) = waiter() else { return Err(SyncAwaitError::OffWorker) };
     let mut future = pin!(future);
     let waker = waker::waker(task, generation(task.header().state.load()));
@@ -89,7 +90,9 @@ fn wait<F: Future>(future: F, on_abort: OnAbort) -> Result<F::Output, SyncAwaitE
     }
     let strategy = Strategy::choose(task, thread)?;
     loop {
+        task.header().waits.store(wait::take());
         strategy.suspend(task);
+        thread.core().trace_if_asked(task);
         check_abort(task, on_abort)?;
         if let Poll::Ready(output) = poll(future.as_mut(), &mut cx) {
             return Ok(output);

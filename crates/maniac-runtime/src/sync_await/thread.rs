@@ -1,11 +1,11 @@
 //! The thread strategy: the thread gives its role away and blocks until its task is resumed.
 
 use super::SyncAwaitError;
-use crate::role::{Role, Thread, context, with_role};
+use crate::role::{Role, Thread, begins_to_wait, context, with_role};
 use crate::runtime;
 use crate::runtime::core::Core;
-use crate::task::TaskRef;
-use crate::task::state::{Finish, Start};
+use crate::task::state::{Finish, Start, generation};
+use crate::task::{Id, TaskRef};
 use std::sync::atomic::Ordering;
 
 /// One wait of a task on its thread; counted against the limit as long as it lives.
@@ -37,7 +37,12 @@ impl Waiting {
     pub(super) fn suspend(&self) {
         let state = &self.task.header().state;
         let mut put_back = Vec::new();
+        let id = Id::new(self.task.index(), generation(state.load()));
+        self.thread.set_blocked(Some(id));
         let mut finish = state.suspend(self.thread.id, true);
+        if finish == Finish::Idle {
+            begins_to_wait(self.task.core(), id);
+        }
         while finish == Finish::Idle {
             self.wait_for_mail();
             finish = self.look_for_own_entry(&mut put_back);
@@ -46,6 +51,7 @@ impl Waiting {
         let start = state.start(self.thread.id);
         debug_assert_eq!(start, Start::Resume);
         state.resumed(self.local);
+        self.thread.set_blocked(None);
         for index in put_back {
             let other = self.thread.core().task(index).expect("an entry names a slot");
             runtime::forward(other, self.thread.id);

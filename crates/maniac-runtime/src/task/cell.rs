@@ -2,7 +2,6 @@
 
 use super::error::{JoinError, contain};
 use super::header::{PAYLOAD, PAYLOAD_ALIGN, TaskRef, Vtable};
-use super::origin::Origin;
 use maniac_arena::SizeClass;
 use maniac_context::coroutine::is_abort_payload;
 use std::marker::PhantomData;
@@ -11,14 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// What lies behind the header, or in a box to which what lies there points.
-#[repr(C)]
-struct Cell<F: Future> {
-    origin: ManuallyDrop<Origin>,
-    stage: Stage<F>,
-}
-
-/// The future until COMPLETE, the output afterwards.
+/// What lies behind the header, or in a box to which what lies there points: the future until COMPLETE, the output afterwards.
 #[repr(C)]
 union Stage<F: Future> {
     future: ManuallyDrop<F>,
@@ -29,12 +21,12 @@ union Stage<F: Future> {
 pub(crate) struct Layout<F>(PhantomData<F>);
 
 impl<F: Future> Layout<F> {
-    const INLINE: bool = align_of::<Cell<F>>() <= PAYLOAD_ALIGN
-        && PAYLOAD + size_of::<Cell<F>>() <= SizeClass::COUNT * SizeClass::STEP;
+    const INLINE: bool = align_of::<Stage<F>>() <= PAYLOAD_ALIGN
+        && PAYLOAD + size_of::<Stage<F>>() <= SizeClass::COUNT * SizeClass::STEP;
 
     /// The size class of the slot.
     pub(crate) const CLASS: SizeClass = {
-        let payload = if Self::INLINE { size_of::<Cell<F>>() } else { size_of::<Box<Cell<F>>>() };
+        let payload = if Self::INLINE { size_of::<Stage<F>>() } else { size_of::<Box<Stage<F>>>() };
         match SizeClass::for_size(PAYLOAD + payload) {
             Some(class) => class,
             None => unreachable!(),
@@ -47,7 +39,6 @@ impl<F: Future> Layout<F> {
         take_output: take_output::<F>,
         drop_output: drop_output::<F>,
         drop_payload: drop_payload::<F>,
-        origin: origin::<F>,
     };
 
     /// Moves the future into a slot.
@@ -55,34 +46,27 @@ impl<F: Future> Layout<F> {
     /// # Safety
     /// The caller allocated the slot, which is of [`Layout::CLASS`] or a larger one, and no task is in it.
     #[inline]
-    pub(crate) unsafe fn write(task: TaskRef, origin: Origin, future: F) {
-        let cell =
-            Cell { origin: ManuallyDrop::new(origin), stage: Stage { future: ManuallyDrop::new(future) } };
+    pub(crate) unsafe fn write(task: TaskRef, future: F) {
+        let stage = Stage { future: ManuallyDrop::new(future) };
         if Self::INLINE {
             // SAFETY: [TASK-5] the slot is the caller's and large enough; INLINE checked the alignment.
-            unsafe { task.payload().cast::<Cell<F>>().write(cell) };
+            unsafe { task.payload().cast::<Stage<F>>().write(stage) };
         } else {
             // SAFETY: [TASK-5] as above: a box is a pointer.
-            unsafe { task.payload().cast::<*mut Cell<F>>().write(Box::into_raw(Box::new(cell))) };
+            unsafe { task.payload().cast::<*mut Stage<F>>().write(Box::into_raw(Box::new(stage))) };
         }
     }
 
+    /// # Safety
+    /// The task's vtable is that of `F`, and its payload was not dropped.
     #[inline]
-    unsafe fn cell(task: TaskRef) -> *mut Cell<F> {
+    unsafe fn stage(task: TaskRef) -> *mut Stage<F> {
         if Self::INLINE {
             task.payload().as_ptr().cast()
         } else {
             // SAFETY: [TASK-5] `write` put the box's pointer there.
-            unsafe { task.payload().cast::<*mut Cell<F>>().read() }
+            unsafe { task.payload().cast::<*mut Stage<F>>().read() }
         }
-    }
-
-    #[inline]
-    unsafe fn stage(task: TaskRef) -> *mut Stage<F> {
-        // SAFETY: [TASK-5] the vtable is that of the future's type, so the payload is its cell.
-        let cell = unsafe { Self::cell(task) };
-        // SAFETY: [TASK-5] a place inside the cell.
-        unsafe { &raw mut (*cell).stage }
     }
 }
 
@@ -152,20 +136,10 @@ unsafe fn drop_output<F: Future>(task: TaskRef) {
 }
 
 unsafe fn drop_payload<F: Future>(task: TaskRef) {
-    // SAFETY: [TASK-5] called through the vtable of `F`.
-    let cell = unsafe { Layout::<F>::cell(task) };
-    // `cell` begins with the origin (repr(C)).
-    // SAFETY: [TASK-5] the origin is dropped here and nowhere else.
-    unsafe { cell.cast::<Origin>().drop_in_place() };
     if !Layout::<F>::INLINE {
-        // SAFETY: [TASK-5] the box of `write`; its stage is in a ManuallyDrop and was emptied before.
-        drop(unsafe { Box::from_raw(cell) });
+        // SAFETY: [TASK-5] called through the vtable of `F`.
+        let stage = unsafe { Layout::<F>::stage(task) };
+        // SAFETY: [TASK-5] the box of `write`; what it holds is in a ManuallyDrop and was emptied before.
+        drop(unsafe { Box::from_raw(stage) });
     }
-}
-
-unsafe fn origin<F: Future>(task: TaskRef) -> *const Origin {
-    // SAFETY: [TASK-5] called through the vtable of `F`.
-    let cell = unsafe { Layout::<F>::cell(task) };
-    // The cell begins with the origin (repr(C)).
-    cell.cast_const().cast()
 }

@@ -5,9 +5,10 @@
 //! when it ends the coroutine's stack is free for the next poll.
 
 use super::header::TaskRef;
-use super::state::Finish;
+use super::id::Id;
+use super::state::{Finish, generation};
 use crate::role::context::{self, InPoll};
-use crate::role::{Outcome, poll_in_task};
+use crate::role::{Outcome, begins_to_wait, poll_in_task};
 use crate::runtime::RuntimeBuilder;
 use maniac_context::coroutine::{self, Coroutine, Outcome as Switch, ResumeWith};
 use std::cell::RefCell;
@@ -109,8 +110,12 @@ fn suspended(task: TaskRef, coroutine: TaskCoroutine) -> Outcome {
     let key = TABLE.with_borrow_mut(|table| table.suspended.insert(coroutine));
     task.header().coroutine.store(key as u32, Ordering::Relaxed);
     thread.note_pinned();
+    let id = Id::new(task.index(), generation(task.header().state.load()));
     match task.header().state.suspend(thread.id, true) {
-        Finish::Idle => Outcome::Idle,
+        Finish::Idle => {
+            begins_to_wait(task.core(), id);
+            Outcome::Idle
+        }
         Finish::Enqueue => Outcome::Again,
         Finish::Cancel => unreachable!("an aborted task is resumed, never cancelled"),
     }

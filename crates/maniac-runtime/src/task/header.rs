@@ -1,7 +1,9 @@
-//! The first 48 bytes of a slot, the same for every task, and the pointer to it.
+//! The first 64 bytes of a slot, the same for every task, and the pointer to it.
 
+use super::origin::Origin;
 use super::state::State;
 use maniac_arena::Slot;
+use maniac_sync::wait::AtomicWait;
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -30,19 +32,14 @@ pub(crate) struct Vtable {
     /// # Safety
     /// The task is COMPLETE, the output is the caller's and still there.
     pub(crate) drop_output: unsafe fn(TaskRef),
-    /// Drops what else the payload holds (its name, its box). The last thing before the slot is freed.
+    /// Drops what else the payload holds (its box). The last thing before the slot is freed.
     ///
     /// # Safety
     /// The task is COMPLETE and its output gone.
     pub(crate) drop_payload: unsafe fn(TaskRef),
-    /// Where the task was spawned, and its name.
-    ///
-    /// # Safety
-    /// The payload was not dropped.
-    pub(crate) origin: unsafe fn(TaskRef) -> *const super::origin::Origin,
 }
 
-/// The first 48 bytes of a slot in use; zeros in one that never was.
+/// The first 64 bytes of a slot in use; zeros in one that never was.
 ///
 /// The fields besides `state` are written by the thread that allocated the slot before the task's first entry is made. They are atomic
 /// because a stale waker may look at a slot at any time; `Relaxed` is enough since what matters is ordered by `state`.
@@ -60,6 +57,10 @@ pub(crate) struct Header {
     core: AtomicU32,
     /// The key of the suspended coroutine in its thread's table.
     pub(crate) coroutine: AtomicU32,
+    /// Where the task was spawned, and its name.
+    pub(super) origin: AtomicPtr<()>,
+    /// What the task waits for, as its last poll noted it.
+    pub(crate) waits: AtomicWait,
 }
 
 /// Bytes of a header; where the payload begins.
@@ -68,7 +69,7 @@ pub(crate) const PAYLOAD: usize = size_of::<Header>();
 pub(crate) const PAYLOAD_ALIGN: usize = 16;
 
 #[cfg(target_pointer_width = "64")]
-const _: () = assert!(PAYLOAD == 48 && align_of::<Header>() == PAYLOAD_ALIGN);
+const _: () = assert!(PAYLOAD == 64 && align_of::<Header>() == PAYLOAD_ALIGN);
 
 /// A pointer to a slot's header: valid for ever, whatever the slot holds by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +111,13 @@ impl TaskRef {
 
     /// Fills the header in of a slot that the caller allocated.
     #[inline]
-    pub(crate) fn write_header(self, vtable: &'static Vtable, index: u32, core: u32) {
+    pub(crate) fn write_header(self, vtable: &'static Vtable, index: u32, core: u32, origin: Origin) {
         let header = self.header();
         header.vtable.store(std::ptr::from_ref(vtable).cast_mut(), Ordering::Relaxed);
         header.index.store(index, Ordering::Relaxed);
         header.core.store(core, Ordering::Relaxed);
+        self.put_origin(origin);
+        header.waits.store(None);
     }
 
     /// The task's functions.

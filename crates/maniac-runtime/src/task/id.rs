@@ -24,6 +24,28 @@ impl Id {
     }
 
     #[inline]
+    pub(crate) fn index(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// As a number below 2^56: an index is below 2^24, as many as slots can be.
+    pub(crate) fn to_number(self) -> u64 {
+        u64::from(self.generation()) << 24 | u64::from(self.index())
+    }
+
+    pub(crate) fn from_number(number: u64) -> Id {
+        Id::new(number as u32 & 0xff_ffff, (number >> 24) as u32)
+    }
+
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Id {
+        Id(bits)
+    }
+
+    #[inline]
     pub(crate) fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }

@@ -5,6 +5,8 @@ use super::header::TaskRef;
 use super::id::Id;
 use super::state::{self, COMPLETE, JOIN_WAKER, Release};
 use crate::coop;
+use crate::role::context;
+use maniac_sync::wait::{self, Wait, Word};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
@@ -163,7 +165,10 @@ impl<T> Future for JoinHandle<T> {
             Inner::Done(_) => panic!("JoinHandle polled after it gave its result"),
         };
         let budget = ready!(coop::poll_proceed(cx));
-        ready!(Self::poll_complete(task, cx));
+        if Self::poll_complete(task, cx).is_pending() {
+            wait::note(waits_for(task, id));
+            return Poll::Pending;
+        }
         budget.made_progress();
         self.inner = Inner::Done(id);
         let mut output = MaybeUninit::<Result<T, JoinError>>::uninit();
@@ -176,6 +181,13 @@ impl<T> Future for JoinHandle<T> {
         release(task, true);
         Poll::Ready(output)
     }
+}
+
+/// What a task waits for that awaits this handle.
+fn waits_for(task: TaskRef, id: Id) -> Wait {
+    static FOREIGN: Word = Word::new("a task of another runtime");
+    let same = context::task().is_some_and(|own| own.core() == task.core());
+    if same { Wait::task(id.to_number()) } else { Wait::on(&FOREIGN) }
 }
 
 /// Gives HANDLE up, and frees the slot if that was the last claim.

@@ -7,6 +7,7 @@ mod builder;
 pub(crate) mod cell;
 pub(crate) mod coroutine;
 mod error;
+mod glimpse;
 mod header;
 mod id;
 mod join;
@@ -33,6 +34,7 @@ pub use stackful::{spawn_stackful, try_spawn_stackful};
 pub use yielding::{Unconstrained, YieldNow, unconstrained, yield_now};
 
 pub(crate) use error::contain;
+pub(crate) use glimpse::Glimpse;
 pub(crate) use header::TaskRef;
 
 use crate::role::context;
@@ -252,10 +254,7 @@ pub fn spawned_at() -> Option<&'static std::panic::Location<'static>> {
 
 fn with_origin<R>(f: impl FnOnce(&Origin) -> R) -> Option<R> {
     let task = context::task()?;
-    // SAFETY: [TASK-2] the task is being polled on this thread: it is live.
-    let vtable = unsafe { task.vtable() };
-    // SAFETY: [TASK-5] a live task's payload is there.
-    let origin = unsafe { (vtable.origin)(task) };
-    // SAFETY: [TASK-5] it stays there until the poll that this code runs in has ended.
-    Some(f(unsafe { &*origin }))
+    // SAFETY: [TASK-2] the task is being polled on this thread: it is live until the poll that this code runs in has ended.
+    let origin = unsafe { task.origin() };
+    Some(f(&origin))
 }

@@ -1,6 +1,7 @@
 //! [`scope`]: tasks that end with the block that spawned them.
 
 use super::{AbortHandle, JoinHandle};
+use maniac_sync::wait::{self, Word};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -141,7 +142,7 @@ impl Scope {
                 return Poll::Ready(());
             }
             tasks.waiting = Some(cx.waker().clone());
-            Poll::Pending
+            wait::pending_on(const { &Word::new("the tasks of its scope") })
         })
         .await;
     }

@@ -1,6 +1,7 @@
 //! [`JoinSet`]: many tasks, their results in the order of completion.
 
 use super::{AbortHandle, Id, JoinError, JoinHandle};
+use maniac_sync::wait::{self, Word};
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
@@ -193,7 +194,7 @@ impl<T> JoinSet<T> {
                 if !woken.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
                     woken.waiting = Some(cx.waker().clone());
                 }
-                return Poll::Pending;
+                return wait::pending_on(const { &Word::new("a task of its JoinSet") });
             };
             drop(woken);
             let Some(entry) = self.entries.get_mut(key) else { continue };

@@ -300,9 +300,9 @@ impl<F: Future + 'static> Start<F> {
     fn in_slot(&mut self, slot: Slot) -> (TaskRef, Id) {
         let Some((origin, future)) = self.parts.take() else { unreachable!("a task is started once") };
         let task = TaskRef::from_slot(slot);
-        task.write_header(Layout::<F>::VTABLE, slot.index(), self.core.number());
+        task.write_header(Layout::<F>::VTABLE, slot.index(), self.core.number(), origin);
         // SAFETY: [TASK-5] the slot was just allocated, from the pool of the class or of a larger one.
-        unsafe { Layout::<F>::write(task, origin, future) };
+        unsafe { Layout::<F>::write(task, future) };
         let first = self.core.first_generation.load(Ordering::Relaxed);
         let pin = match self.queue {
             Queue::Inbox(thread) => {
@@ -337,6 +337,8 @@ pub(crate) unsafe fn free_task(task: TaskRef) {
     let vtable = unsafe { task.vtable() };
     // SAFETY: [TASK-9] passed on.
     unsafe { (vtable.drop_payload)(task) };
+    // SAFETY: [TASK-9] passed on.
+    unsafe { task.drop_origin() };
     let (index, core) = (task.index(), Core::by_number(task.core()));
     let leaf = core.arena.leaf(index >> 12).expect("a slot lies in a leaf");
     let slot = leaf.slot(index & 0xfff);

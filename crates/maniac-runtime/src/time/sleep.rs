@@ -5,6 +5,7 @@ use crate::coop;
 use crate::role::{Request, Role, Thread, Ticket, context, with_role};
 use crate::runtime::core::Core;
 use crate::task::spawn::NO_RUNTIME;
+use maniac_sync::wait::{self, Wait};
 use maniac_wheel::TimerId;
 use std::fmt;
 use std::pin::Pin;
@@ -133,12 +134,12 @@ impl Sleep {
     }
 
     /// Makes sure that a timer will wake `waker` at the deadline, or on the way there.
-    fn arm(&mut self, waker: &Waker, core: &'static Core, now: u64, at: u64) {
+    fn arm(&mut self, waker: &Waker, core: &'static Core, now: u64, deadline: u64) {
         if self.timer.as_ref().is_some_and(|timer| timer.serves(waker, now)) {
             return;
         }
         self.forget_timer();
-        self.timer = Some(Timer::set(core, self.deadline, at, waker));
+        self.timer = Some(Timer::set(core, self.deadline, deadline, waker));
     }
 }
 
@@ -227,13 +228,14 @@ impl Future for Sleep {
         let unit = ready!(coop::poll_proceed(cx));
         let Some(core) = context::thread().map(Thread::core) else { panic!("{NO_RUNTIME}") };
         let now = this.now(core);
-        let at = core.clock().nanos(this.deadline.into_std());
-        if now >= at {
+        let deadline = core.clock().nanos(this.deadline.into_std());
+        if now >= deadline {
             unit.made_progress();
             this.forget_timer();
             return Poll::Ready(());
         }
-        this.arm(cx.waker(), core, now, at);
+        this.arm(cx.waker(), core, now, deadline);
+        wait::note(Wait::until(deadline));
         Poll::Pending
     }
 }

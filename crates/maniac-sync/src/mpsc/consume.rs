@@ -7,8 +7,11 @@ use super::{
 use crate::{
     park::{Backoff, Pace},
     shim::{Ordering, ordering, spin_loop},
+    wait::{self, Word},
 };
 use std::task::{Context, Poll};
+
+static MESSAGE: Word = Word::new("a message of a channel");
 
 /// The receiver's own state.
 pub(super) struct Rx<T> {
@@ -142,14 +145,14 @@ impl<'a, T> Consumer<'a, T> {
             match pop(self) {
                 Pop::Value(value) => return Poll::Ready(Some(value)),
                 Pop::Closed => return Poll::Ready(None),
-                Pop::Empty if self.wait(context) => return Poll::Pending,
+                Pop::Empty if self.wait(context) => return wait::pending_on(&MESSAGE),
                 // A sender is amid publishing, or amid waking us: it needs a few instructions, or the processor.
                 Pop::Empty | Pop::Unpublished => backoff.snooze(),
             }
             if backoff.is_yielding() {
                 crate::shim::thread::yield_now();
                 context.waker().wake_by_ref();
-                return Poll::Pending;
+                return wait::pending_on(&MESSAGE);
             }
         }
     }

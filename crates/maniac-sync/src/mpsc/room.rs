@@ -6,13 +6,19 @@ use super::{
     sender::Sender,
     waiters::{Key, Polled},
 };
-use crate::park::{Backoff, block_on};
+use crate::{
+    park::{Backoff, block_on},
+    wait::{self, Word},
+};
 use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Instant,
 };
+
+static ROOM: Word = Word::new("room in a channel");
+static CLOSE: Word = Word::new("the end of a channel");
 
 /// A place, perhaps, in the queue for room. Dropping it leaves the queue.
 pub(super) struct Place<'a, T> {
@@ -39,12 +45,12 @@ impl<'a, T> Place<'a, T> {
                 Queued::Closed => Poll::Ready(Err(ReserveError)),
                 Queued::Waiting(key) => {
                     self.key = Some(key);
-                    Poll::Pending
+                    wait::pending_on(&ROOM)
                 }
             };
         };
         match self.shared.poll_queued(key, waker) {
-            Polled::Waiting | Polled::OtherWaker => Poll::Pending,
+            Polled::Waiting | Polled::OtherWaker => wait::pending_on(&ROOM),
             Polled::Granted => {
                 self.key = None;
                 Poll::Ready(Ok(()))
@@ -395,7 +401,11 @@ impl<T> Future for Closed<'_, T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        if this.shared.watch_close(&mut this.key, context.waker()) { Poll::Pending } else { Poll::Ready(()) }
+        if this.shared.watch_close(&mut this.key, context.waker()) {
+            wait::pending_on(&CLOSE)
+        } else {
+            Poll::Ready(())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::{
     ring::{NoRoom, NoValue, Reader, Writer, ends},
 };
 use crate::park::{Backoff, block_on};
+use crate::wait::{self, Word};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -13,6 +14,9 @@ use std::{
     task::{Context, Poll},
     time::Instant,
 };
+
+static ROOM: Word = Word::new("room in a channel");
+static MESSAGE: Word = Word::new("a message of a channel");
 
 /// A [`SegSpsc`](super::SegSpsc) whose ends can wait for each other.
 ///
@@ -65,13 +69,13 @@ impl<T, const P: u32> Sender<T, P> {
             match self.writer.room() {
                 Ok(_) => return Poll::Ready(Ok(())),
                 Err(NoRoom::Closed) => return Poll::Ready(Err(SendError(()))),
-                Err(NoRoom::Full) if self.writer.wait(context.waker()) => return Poll::Pending,
+                Err(NoRoom::Full) if self.writer.wait(context.waker()) => return wait::pending_on(&ROOM),
                 // Room was just made, or we are just being woken.
                 Err(NoRoom::Full) => backoff.snooze(),
             }
             if backoff.is_yielding() {
                 context.waker().wake_by_ref();
-                return Poll::Pending;
+                return wait::pending_on(&ROOM);
             }
         }
     }
@@ -235,13 +239,15 @@ impl<T, const P: u32> Receiver<T, P> {
             match self.reader.ready() {
                 Ok(_) => return Poll::Ready(true),
                 Err(NoValue::Closed) => return Poll::Ready(false),
-                Err(NoValue::Empty) if self.reader.wait(context.waker()) => return Poll::Pending,
+                Err(NoValue::Empty) if self.reader.wait(context.waker()) => {
+                    return wait::pending_on(&MESSAGE);
+                }
                 // A value just came, or we are just being woken.
                 Err(NoValue::Empty) => backoff.snooze(),
             }
             if backoff.is_yielding() {
                 context.waker().wake_by_ref();
-                return Poll::Pending;
+                return wait::pending_on(&MESSAGE);
             }
         }
     }
