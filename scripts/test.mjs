@@ -117,6 +117,13 @@ function rustSteps() {
       count: cargo,
     },
     {
+      name: "count",
+      about: "cache lines that the Signal Tree moves, on a simulated machine",
+      command: [...CARGO_TEST, "--release", "-p", "maniac-signal-tree", "--test", "count", "--example", "scale"],
+      env: { RUSTFLAGS: "--cfg maniac_count", CARGO_TARGET_DIR: targetFolder("count") },
+      count: cargo,
+    },
+    {
       name: "slides",
       about: "each code block of docs/slides.md stands in a test that runs",
       unable: () => (inRepo("docs/slides.md") ? undefined : "docs/slides.md does not exist yet"),

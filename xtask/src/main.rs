@@ -6,6 +6,7 @@ mod features;
 mod io_uring;
 mod limits;
 mod rust;
+mod scale;
 mod slides;
 mod tidy;
 mod tree;
@@ -21,6 +22,7 @@ cargo xtask COMMAND
   tidy             the architecture's invariants, file lengths, SAFETY comments, cancel safety, unfinished work
   slides           each Rust block of docs/slides.md stands in a test of crates/maniac/tests/slides that runs
   features         builds and tests crates/maniac with no feature, and with each of its features alone
+  scale            what finding work costs with 8 to 512 workers, on a simulated machine; writes docs/scale.md and docs/scale.svg
   io-uring         whether this machine lets a program open an io_uring; if not, why
   without-uring -- PROGRAM [ARGUMENT]...
                    runs it where io_uring_setup(2) is refused (EPERM), as containers' filters do
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["slides"] => slides::run(),
         ["features"] => features::run(),
+        ["scale"] => scale::run(),
         ["io-uring"] => io_uring::run(),
         ["without-uring", "--", program, ..] => limits::without_uring(program, &arguments[3..]),
         ["little-locked-memory", "--", program, ..] => limits::little_locked_memory(program, &arguments[3..]),

@@ -24,10 +24,11 @@ pub fn on_access(hook: fn(Access)) {
 
 /// `std`'s, observed.
 #[derive(Debug)]
-pub(crate) struct AtomicU64(Inner);
+pub struct AtomicU64(Inner);
 
 impl AtomicU64 {
-    pub(crate) const fn new(value: u64) -> Self {
+    #[must_use]
+    pub const fn new(value: u64) -> Self {
         Self(Inner::new(value))
     }
 
@@ -37,31 +38,31 @@ impl AtomicU64 {
         &self.0
     }
 
-    pub(crate) fn load(&self, order: Ordering) -> u64 {
+    pub fn load(&self, order: Ordering) -> u64 {
         self.told(false).load(order)
     }
 
-    pub(crate) fn swap(&self, value: u64, order: Ordering) -> u64 {
+    pub fn swap(&self, value: u64, order: Ordering) -> u64 {
         self.told(true).swap(value, order)
     }
 
-    pub(crate) fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+    pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
         self.told(true).fetch_or(bits, order)
     }
 
-    pub(crate) fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+    pub fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
         self.told(true).fetch_and(bits, order)
     }
 
-    pub(crate) fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
+    pub fn fetch_add(&self, value: u64, order: Ordering) -> u64 {
         self.told(true).fetch_add(value, order)
     }
 
-    pub(crate) fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
+    pub fn fetch_sub(&self, value: u64, order: Ordering) -> u64 {
         self.told(true).fetch_sub(value, order)
     }
 
-    pub(crate) fn compare_exchange(
+    pub fn compare_exchange(
         &self,
         current: u64,
         new: u64,
@@ -71,7 +72,7 @@ impl AtomicU64 {
         self.told(true).compare_exchange(current, new, success, failure)
     }
 
-    pub(crate) fn compare_exchange_weak(
+    pub fn compare_exchange_weak(
         &self,
         current: u64,
         new: u64,

@@ -40,6 +40,8 @@ pub(crate) struct Role {
     pub(crate) asleep: Sleeper,
     /// What the owner counts, for metrics; written by the owner alone.
     pub(crate) counts: Counts,
+    /// Tasks that were spawned into this partition from outside.
+    pub(crate) placed: AtomicU64,
     local: UnsafeCell<Option<Box<RoleLocal>>>,
 }
 
@@ -103,6 +105,7 @@ impl Role {
             driver: Mutex::new(None),
             asleep: Sleeper::new(),
             counts: Counts::default(),
+            placed: AtomicU64::new(0),
             local: UnsafeCell::new(None),
         }
     }

@@ -38,10 +38,11 @@ pub(crate) struct Core {
     pub(crate) outside: Box<[Mutex<OutsidePools>]>,
     /// Held while a leaf is added.
     pub(crate) growth: Mutex<()>,
+    /// Spawns from outside so far, and requests from there: whose turn is next.
     pub(super) placement: AtomicU32,
+    requests: AtomicU32,
     pub(super) phase: AtomicU32,
-    /// Tasks spawned and completed where no role was at hand.
-    pub(crate) outside_spawned: AtomicU64,
+    /// Tasks completed where no role was at hand.
     pub(crate) outside_completed: AtomicU64,
     /// Tasks alive, counted only where `max_tasks` limits them.
     pub(crate) limited: AtomicU64,
@@ -103,8 +104,8 @@ impl Core {
             outside,
             growth: Mutex::new(()),
             placement: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
             phase: AtomicU32::new(OPEN),
-            outside_spawned: AtomicU64::new(0),
             outside_completed: AtomicU64::new(0),
             limited: AtomicU64::new(0),
             first_generation: AtomicU32::new(1),
@@ -179,7 +180,7 @@ impl Core {
 
     /// A role for requests from outside.
     pub(crate) fn a_role(&'static self) -> &'static Role {
-        &self.roles()[self.next_partition()]
+        &self.roles()[self.requests.fetch_add(1, Ordering::Relaxed) as usize % self.roles().len()]
     }
 
     /// The task in slot `index`.
@@ -199,8 +200,8 @@ impl Core {
         // Completions first: a task completed after this is still counted as spawned below, never the other way round.
         let completed: u64 = self.outside_completed.load(Ordering::Acquire)
             + self.roles().iter().map(|role| role.counts.completed.get()).sum::<u64>();
-        let spawned: u64 = self.outside_spawned.load(Ordering::Acquire)
-            + self.roles().iter().map(|role| role.counts.spawned.get()).sum::<u64>();
+        let counted = |role: &Role| role.counts.spawned.get() + role.placed.load(Ordering::Acquire);
+        let spawned: u64 = self.roles().iter().map(counted).sum();
         spawned.saturating_sub(completed)
     }
 

@@ -42,8 +42,10 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WorkerMetrics {
-    /// Tasks spawned on this worker.
+    /// Tasks spawned on this worker, by tasks that ran there.
     pub spawned: u64,
+    /// Tasks spawned from outside that were placed here; each worker in turn.
+    pub placed: u64,
     /// Tasks completed on this worker.
     pub completed: u64,
     /// Polls.
@@ -66,6 +68,7 @@ impl Core {
             let counts = &role.counts;
             WorkerMetrics {
                 spawned: counts.spawned.get(),
+                placed: role.placed.load(Ordering::Relaxed),
                 completed: counts.completed.get(),
                 polls: counts.polls.get(),
                 parks: counts.parks.get(),

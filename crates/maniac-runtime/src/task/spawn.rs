@@ -249,7 +249,7 @@ impl Core {
             pool.add_leaf(self.add_leaf(class, partition, OUTSIDE | partition as u32)?);
         };
         let started = start.in_slot(slot);
-        self.outside_spawned.fetch_add(1, Ordering::Release);
+        self.roles()[partition].placed.fetch_add(1, Ordering::Release);
         Ok(started)
     }
 

@@ -24,7 +24,7 @@
 //! before is visible to the poll that the earlier notification leads to, because that poll's own step reads the word later.
 //! (A bare load there loses wake-ups.)
 
-use crate::shim::{AtomicU64, Ordering, ordering};
+use crate::shim::{AtomicU64, Ordering, ordering, planted};
 
 pub(crate) const RUNNING: u64 = 1 << 0;
 pub(crate) const NOTIFIED: u64 = 1 << 1;
@@ -219,6 +219,9 @@ impl State {
             if old & (LIVE | COMPLETE) != LIVE || !same(generation(old)) {
                 return (None, Wake::Nothing);
             }
+            if planted("wake.load") && old & NOTIFIED != 0 {
+                return (None, Wake::Nothing);
+            }
             if old & (NOTIFIED | RUNNING) != 0 {
                 return (Some(old | NOTIFIED), Wake::Nothing);
             }
@@ -279,7 +282,7 @@ impl State {
             if old & (LIVE | NOTIFIED | RUNNING | COMPLETE) != LIVE | NOTIFIED {
                 return (None, Start::Stale);
             }
-            if old & PINNED != 0 && thread(old) != me {
+            if old & PINNED != 0 && thread(old) != me && !planted("start.pinned") {
                 return (None, Start::Forward(thread(old)));
             }
             let running = old & !NOTIFIED | RUNNING;

@@ -11,6 +11,8 @@ pub(crate) const ME: u16 = 7;
 
 pub(crate) struct Slot {
     pub(crate) state: State,
+    /// The thread that the task is pinned to.
+    pin: Option<u16>,
     /// The future: what the last poll knew.
     pub(crate) future: UnsafeCell<u32>,
     /// The output, which is `OUTPUT` when it is there.
@@ -43,6 +45,7 @@ impl Slot {
     pub(crate) fn new(pin: Option<u16>, flags: u64) -> Slot {
         let slot = Slot {
             state: State::dead(),
+            pin,
             future: UnsafeCell::new(0),
             output: UnsafeCell::new(0),
             waker: UnsafeCell::new(0),
@@ -111,12 +114,14 @@ impl Slot {
         self.future.with(|known| unsafe { *known })
     }
 
-    /// Runs entries until there are none, polls that never finish.
+    /// Runs entries until there are none, or one is another thread's; polls that never finish.
     pub(crate) fn run(&self, me: u16) {
         while self.pop() {
             match self.state.start(me) {
                 Start::Stale => {}
+                Start::Forward(_) => return self.push(),
                 Start::Poll => {
+                    assert!(self.pin.is_none_or(|pin| pin == me), "{LOST}: the task's thread");
                     self.poll();
                     match self.state.finish() {
                         Finish::Idle => {}

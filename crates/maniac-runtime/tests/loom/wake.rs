@@ -36,6 +36,34 @@ fn after_the_last_wake_a_poll_sees_what_was_written() {
     fails_without(runner_and_waker, &["state.wake", "state.start", "state.finish"]);
 }
 
+/// A wake that finds the task notified and only looks: what was written before it may be seen by no poll.
+#[test]
+fn a_wake_by_a_bare_load_is_noticed() {
+    fails_without(runner_and_waker, &["wake.load"]);
+}
+
+/// A pinned task's entry in the hands of a thief, its own thread, and a waker.
+fn thief_at_a_pinned_task() {
+    let slot = Arc::new(Slot::new(Some(ME), 0));
+    let thief = spawn(&slot, |slot| slot.run(2));
+    let waker = spawn(&slot, |slot| slot.write_and_wake(1));
+    slot.run(ME);
+    thief.join().unwrap();
+    waker.join().unwrap();
+    slot.run(ME);
+    assert_eq!(slot.known(), 1, "{LOST}: no poll saw what the waker wrote");
+}
+
+#[test]
+fn a_pinned_task_is_polled_by_its_thread_alone() {
+    check_wide(thief_at_a_pinned_task);
+}
+
+#[test]
+fn a_thief_that_polls_a_pinned_task_is_noticed() {
+    fails_without(thief_at_a_pinned_task, &["start.pinned"]);
+}
+
 /// A stale entry, a runner, a thief and a waker: one poll at a time, and none lost.
 fn stale_entry_thief_and_waker() {
     let slot = Arc::new(Slot::new(None, 0));
