@@ -179,7 +179,7 @@ impl World {
                 self.act(SyncRange::new(self.file.clone(), self.file_offset(), 4096));
             }
             6 if self.random.chance(2) => {
-                self.act(Allocate::new(self.file.clone(), self.file_offset(), 4096))
+                self.act(Allocate::new(self.file.clone(), self.file_offset(), 4096));
             }
             6 if self.random.chance(2) => self.act(StatFile::new(self.file.clone())),
             6 => self.act(Fsync::data(self.file.clone())),
