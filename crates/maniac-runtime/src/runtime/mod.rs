@@ -24,6 +24,7 @@ pub use overdue::PreemptionMetrics;
 pub use shutdown::ShutdownReport;
 
 pub use crate::blocking::PoolMetrics;
+pub use maniac_arena::HugePages;
 pub(crate) use ready::{enqueue, enqueue_background, forward};
 
 use crate::task::JoinHandle;
