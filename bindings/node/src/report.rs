@@ -1,7 +1,7 @@
 //! What the addon tells of itself: the driver and why, counters; and what it was told at the start.
 
 use crate::pool::{self, Settings};
-use maniac::driver::host::{Driver, DriverConfig};
+use maniac::driver::host::{Driver, DriverConfig, huge_pages_allowed};
 use maniac::driver::{DriverKind, Probe};
 use maniac::runtime::HugePages;
 use napi::bindgen_prelude::{Error, Result, Status};
@@ -114,13 +114,12 @@ pub struct DriverReport {
 
 /// In words. Advice that the system's administrator has the kernel ignore is refused too, although the call succeeds.
 fn outcome(huge: HugePages) -> String {
-    const SETTING: &str = "/sys/kernel/mm/transparent_hugepage/enabled";
     match huge {
         HugePages::Off => "off".into(),
-        HugePages::Advised => match std::fs::read_to_string(SETTING) {
-            Ok(setting) if setting.contains("[never]") => format!("refused: {SETTING} says never"),
-            _ => "advised".into(),
-        },
+        HugePages::Advised if huge_pages_allowed() == Some(false) => {
+            "refused: /sys/kernel/mm/transparent_hugepage/enabled says never".into()
+        }
+        HugePages::Advised => "advised".into(),
         HugePages::Refused(errno) => format!("refused: {}", std::io::Error::from_raw_os_error(errno)),
         _ => "refused: this platform has no such advice".into(),
     }
