@@ -1,8 +1,10 @@
-//! All ways of a task's life, on few tasks each: what an interpreter that looks at every access can get through. `npm run deep` runs
-//! it under miri, on the readiness driver; there all is threads, atomics and memory, and nothing is assembly.
+//! All ways of a task's life, on few tasks each: what an interpreter that looks at every access can get through.
+//!
+//! `MANIAC_DRIVER=poll MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks" cargo +nightly miri test -p maniac-runtime --test small`:
+//! there all is threads, atomics and memory, and nothing is assembly. It takes minutes a test.
 
 use maniac_runtime as maniac;
-use maniac_runtime::runtime::Runtime;
+use maniac_runtime::runtime::{Runtime, TaskArenaConfig};
 use maniac_runtime::task::{self, JoinSet};
 use maniac_runtime::time::{Duration, sleep, timeout};
 use std::cell::Cell;
@@ -13,8 +15,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 
+/// With small leaves: a shutdown looks at every slot, and an interpreter takes its time for each.
 fn workers(count: usize) -> Runtime {
-    Runtime::builder().worker_count(count).build().unwrap()
+    Runtime::builder().worker_count(count).arena(TaskArenaConfig::new(1, 64).unwrap()).build().unwrap()
 }
 
 /// Counts how often it is dropped.
