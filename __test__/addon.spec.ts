@@ -129,6 +129,29 @@ test("configure takes effect before the first operation, and is refused after", 
   t.is(stdout, "poll true\nERR_MANIAC_STARTED\n", stderr);
 });
 
+test("huge pages are there for the kernel to count, or probe says why not", async (t) => {
+  if (process.platform !== "linux") return t.pass("the kernel's count is Linux's");
+  const program = `
+    import { readFileSync } from "node:fs";
+    maniac.Runtime.configure({ hugePages: JSON.parse(process.env.HUGE) });
+    console.log(maniac.probe().hugePages);
+    await fs.writeFile("/dev/null", "x");
+    console.log(maniac.probe().hugePages);
+    // Of the mappings that were advised to be of such pages.
+    const mappings = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    const advised = mappings.filter((mapping) => /^VmFlags:.* hg\\b/m.test(mapping));
+    const kibibytes = advised.map((mapping) => Number(/^AnonHugePages: +(\\d+)/m.exec(mapping)[1]));
+    console.log(kibibytes.reduce((sum, one) => sum + one, 0));
+  `;
+  const huge = await run(program, { HUGE: "true" });
+  const [before, outcome, kibibytes] = huge.stdout.split("\n");
+  t.is(before, "undefined", huge.stderr);
+  if (outcome === "advised") t.true(Number(kibibytes) >= 2048, `${kibibytes} KiB`);
+  else t.regex(outcome ?? "", /^refused: \S/);
+  const small = await run(program, { HUGE: "false" });
+  t.is(small.stdout, "undefined\noff\n0\n", small.stderr);
+});
+
 const WORKER = `
   const { parentPort } = require("node:worker_threads");
   (async () => {

@@ -19,6 +19,16 @@ const DRIVERS = [
   { driver: "uring", unable: uringRefused },
   { driver: "poll", unable: () => undefined },
 ];
+/** What containers do to io_uring: the driver that `auto` then gives. */
+const LIMITS = /** @type {const} */ ([
+  { name: "refused", wrapper: "without-uring", about: "where a filter refuses io_uring" },
+  {
+    name: "locked",
+    wrapper: "little-locked-memory",
+    about: "with 64 KiB of locked memory and without CAP_IPC_LOCK",
+  },
+]);
+const SPECS = [...nodeModule("ava/entrypoints/cli.mjs"), "--tap"];
 const build = buildSteps();
 const built = build.map(({ name }) => name);
 
@@ -141,8 +151,21 @@ function nodeSteps() {
       about: `the specs of the facade, on ${driver}`,
       after: built,
       unable: holds("__test__", /\.spec\.ts$/) ? unable : () => "there is no spec yet",
-      command: [...nodeModule("ava/entrypoints/cli.mjs"), "--tap"],
+      command: SPECS,
       env: { MANIAC_DRIVER: driver },
+      count: tap,
+    })),
+    ...LIMITS.map(({ name, wrapper, about }) => ({
+      name: `node-${name}`,
+      about: `the specs of the facade ${about}`,
+      after: built,
+      unable: () => wrapperRefused(wrapper),
+      // One starts a compiler, the other whole tours: neither learns anything new here.
+      command: [
+        ...["cargo", "xtask", wrapper, "--"],
+        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{cli,example-addon}.spec.js"],
+      ],
+      env: { MANIAC_DRIVER: "auto" },
       count: tap,
     })),
     {

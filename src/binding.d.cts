@@ -28,6 +28,8 @@ export interface DriverReport {
   ringFlags: Array<string>
   /** The limit of locked memory in bytes; none if unlimited or unknown. */
   lockedMemoryLimit?: number
+  /** What came of asking for huge pages: `off`, `advised`, or `refused` and why; none before the runtime runs. */
+  hugePages?: string
   /** The package's version. */
   version: string
 }

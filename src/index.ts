@@ -47,6 +47,11 @@ export interface Probe {
   readonly ringFlags: readonly string[];
   /** Limit of locked memory in bytes; `undefined` if there is none or it is unknown. */
   readonly lockedMemoryLimit: number | undefined;
+  /**
+   * What came of {@link RuntimeOptions.hugePages}: `off`, `advised` (the kernel's `AnonHugePages` says how many it gave), or `refused: `
+   * and why; `undefined` before the first operation that may block.
+   */
+  readonly hugePages: string | undefined;
 }
 
 /** Counters, as {@link metrics} gives them. */
@@ -80,8 +85,9 @@ export interface Metrics {
 /** What the addon exports beyond the engine. */
 interface Reports {
   configure(options: RuntimeOptions): void;
-  probe(): Omit<Probe, "uringRefusal" | "ringEntries" | "lockedMemoryLimit"> & {
+  probe(): Omit<Probe, "uringRefusal" | "ringEntries" | "lockedMemoryLimit" | "hugePages"> & {
     readonly uringRefusal?: string;
+    readonly hugePages?: string;
     readonly ringEntries?: number;
     readonly lockedMemoryLimit?: number;
   };
@@ -167,8 +173,8 @@ function integer(name: string, value: unknown, least: number, most: number): num
  * ```
  */
 export function probe(): Probe {
-  const { uringRefusal, ringEntries, lockedMemoryLimit, ...rest } = reports().probe();
-  return { ...rest, uringRefusal, ringEntries, lockedMemoryLimit };
+  const { uringRefusal, ringEntries, lockedMemoryLimit, hugePages, ...rest } = reports().probe();
+  return { ...rest, uringRefusal, ringEntries, lockedMemoryLimit, hugePages };
 }
 
 /**

@@ -33,6 +33,7 @@ export function reason(error: unknown): string {
     EACCES: "permission denied",
     ELOOP: "too many symbolic links",
     ENOTDIR: "not a directory",
+    EPIPE: "whoever read it has gone",
   };
   return (code !== undefined ? known[code] : undefined) ?? message ?? String(error);
 }

@@ -1,10 +1,9 @@
 /** `maniac tour [DIR]`: the runtime at work on real files, beside plain Node. The manifest goes to standard output. */
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import * as fs from "../fs.js";
 import { probe } from "../index.js";
 import { connections, type Echo } from "./connections.js";
-import { list, MOST_BYTES, MOST_FILES, reason } from "./files.js";
+import { type Listing, list, MOST_BYTES, MOST_FILES, reason } from "./files.js";
 import { type Latency, latency } from "./latency.js";
 import { manifest, type Run } from "./manifest.js";
 import { bytes, milliseconds, Screen } from "./screen.js";
@@ -22,7 +21,7 @@ interface Figure {
 
 function figures(
   late: { node: Latency; maniac: Latency },
-  hashed: { node: Run; maniac: Run },
+  hashed: { node: Run; maniac: Run } | undefined,
   echoed: { node: Echo; maniac: Echo } | undefined,
   timed: { node: Timers; maniac: Timers },
 ): Figure[] {
@@ -31,6 +30,13 @@ function figures(
   };
   const perAnswer = (echo: Echo): number => echo.cpuMicroseconds / 1000 / echo.answers;
   const perFile = (run: Run): number => run.cpuMicroseconds / 1000 / Math.max(run.files, 1);
+  const hash =
+    hashed === undefined
+      ? []
+      : [
+          time("SHA-256 of all files", hashed.node.seconds * 1000, hashed.maniac.seconds * 1000),
+          time("SHA-256, CPU time per file", perFile(hashed.node), perFile(hashed.maniac)),
+        ];
   const echo =
     echoed === undefined
       ? []
@@ -43,8 +49,7 @@ function figures(
     time("readFile beside pbkdf2, p50", late.node.p50, late.maniac.p50),
     time("readFile beside pbkdf2, p99", late.node.p99, late.maniac.p99),
     time("readFile beside pbkdf2, worst", late.node.worst, late.maniac.worst),
-    time("SHA-256 of all files", hashed.node.seconds * 1000, hashed.maniac.seconds * 1000),
-    time("SHA-256, CPU time per file", perFile(hashed.node), perFile(hashed.maniac)),
+    ...hash,
     ...echo,
     time("a million timers", timed.node.seconds * 1000, timed.maniac.seconds * 1000),
     time("a million timers, CPU time", timed.node.cpuMilliseconds, timed.maniac.cpuMilliseconds),
@@ -76,10 +81,47 @@ function table(rows: readonly Figure[], screen: Screen): void {
 
 /** Writes to standard output, as fast as its reader takes it. */
 async function print(text: string): Promise<void> {
+  // That the reader has gone is this function's to say: the rest of the tour goes on.
+  process.stdout.removeAllListeners("error").on("error", () => undefined);
   const piece = 64 * 1024;
   for (let at = 0; at < text.length; at += piece) {
-    if (!process.stdout.write(text.slice(at, at + piece))) await once(process.stdout, "drain");
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write(text.slice(at, at + piece), (error) => (error ? reject(error) : resolve()));
+    });
   }
+}
+
+/** What there is to read; if that cannot be said, the tour says so and does without. */
+async function listed(
+  directory: string | undefined,
+  screen: Screen,
+  problems: string[],
+): Promise<Listing | undefined> {
+  try {
+    const found = await list(directory);
+    problems.push(...found.problems);
+    return found;
+  } catch (error) {
+    const problem = `${directory ?? "."}: ${reason(error)}`;
+    problems.push(problem);
+    // At once, too: whoever mistyped the name need not wait for the end.
+    screen.line(`maniac tour: ${problem}`);
+    return undefined;
+  }
+}
+
+/** Reads and hashes all files; the manifest goes where it is wanted. */
+async function hashFiles(
+  files: Listing,
+  out: string | undefined,
+  screen: Screen,
+  problems: string[],
+): Promise<{ node: Run; maniac: Run }> {
+  const { node, maniac, text, problems: more } = await manifest(files, screen);
+  problems.push(...more);
+  const writing = out === undefined ? print(text) : fs.writeFile(out, text);
+  await writing.catch((error: unknown) => problems.push(`${out ?? "standard output"}: ${reason(error)}`));
+  return { node, maniac };
 }
 
 /** Runs the command; gives the exit code. */
@@ -88,23 +130,9 @@ export async function tour(words: readonly string[]): Promise<number> {
   const json = flags.has("--json");
   const screen = new Screen(json);
   const problems: string[] = [];
-  let files: Awaited<ReturnType<typeof list>>;
-  try {
-    files = await list(rest[0]);
-  } catch (error) {
-    screen.problem(`maniac tour: ${rest[0] ?? "."}: ${reason(error)}`);
-    return 1;
-  }
-  problems.push(...files.problems);
+  const files = await listed(rest[0], screen, problems);
   const late = await latency(fileURLToPath(import.meta.url), screen);
-  const hashed = await manifest(files, screen);
-  problems.push(...hashed.problems);
-  const out = values.get("--out");
-  if (out === undefined) {
-    await print(hashed.text);
-  } else {
-    await fs.writeFile(out, hashed.text).catch((error: unknown) => problems.push(`${out}: ${reason(error)}`));
-  }
+  const hashed = files && (await hashFiles(files, values.get("--out"), screen, problems));
   const echoed = await connections(screen).catch((error: unknown) => {
     problems.push(`the echo of 1,000 connections: ${reason(error)}`);
     return undefined;
@@ -112,20 +140,19 @@ export async function tour(words: readonly string[]): Promise<number> {
   const timed = await timers(screen);
   const rows = figures(late, hashed, echoed, timed);
   if (json) {
-    const { node, maniac } = hashed;
     const report = {
       probe: probe(),
       latency: late,
-      manifest: { node, maniac },
+      manifest: hashed,
       echo: echoed,
       timers: timed,
-      capped: files.capped,
+      capped: files?.capped,
       problems,
     };
     process.stderr.write(`${JSON.stringify(report)}\n`);
   } else {
     table(rows, screen);
-    if (files.capped) {
+    if (files?.capped) {
       const cap = `${MOST_FILES} files or ${bytes(MOST_BYTES)}`;
       screen.line(`There is more below the directory; the tour reads at most ${cap}.`);
     }

@@ -3,7 +3,7 @@
 
 use crate::outcome::Outcome;
 use maniac::driver::host::{Job, Offload, Unparker};
-use maniac::runtime::{Handle, PoolMetrics, Runtime, RuntimeBuilder};
+use maniac::runtime::{Handle, HugePages, PoolMetrics, Runtime, RuntimeBuilder};
 use rustix::io::Errno;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -38,6 +38,12 @@ pub(crate) fn configure(settings: Settings) -> bool {
 pub(crate) fn metrics() -> Option<PoolMetrics> {
     let runtime = RUNTIME.get()?.as_ref()?;
     Some(runtime.metrics().blocking)
+}
+
+/// What came of asking for huge pages; `None` before the runtime runs.
+pub(crate) fn huge_pages() -> Option<HugePages> {
+    let runtime = RUNTIME.get()?.as_ref()?;
+    Some(runtime.metrics().huge_pages)
 }
 
 /// The process's runtime; `None` if the system refused it.

@@ -1,8 +1,9 @@
 //! What the addon tells of itself: the driver and why, counters; and what it was told at the start.
 
 use crate::pool::{self, Settings};
-use maniac::driver::host::{Driver, DriverConfig};
+use maniac::driver::host::{Driver, DriverConfig, huge_pages_allowed};
 use maniac::driver::{DriverKind, Probe};
+use maniac::runtime::HugePages;
 use napi::bindgen_prelude::{Error, Result, Status};
 use napi_derive::napi;
 use std::sync::{Mutex, PoisonError};
@@ -105,8 +106,23 @@ pub struct DriverReport {
     pub ring_flags: Vec<String>,
     /// The limit of locked memory in bytes; none if unlimited or unknown.
     pub locked_memory_limit: Option<f64>,
+    /// What came of asking for huge pages: `off`, `advised`, or `refused` and why; none before the runtime runs.
+    pub huge_pages: Option<String>,
     /// The package's version.
     pub version: String,
+}
+
+/// In words. Advice that the system's administrator has the kernel ignore is refused too, although the call succeeds.
+fn outcome(huge: HugePages) -> String {
+    match huge {
+        HugePages::Off => "off".into(),
+        HugePages::Advised if huge_pages_allowed() == Some(false) => {
+            "refused: /sys/kernel/mm/transparent_hugepage/enabled says never".into()
+        }
+        HugePages::Advised => "advised".into(),
+        HugePages::Refused(errno) => format!("refused: {}", std::io::Error::from_raw_os_error(errno)),
+        _ => "refused: this platform has no such advice".into(),
+    }
 }
 
 /// Which driver this process's engines have or would have, and why.
@@ -126,6 +142,7 @@ pub fn probe() -> Result<DriverReport> {
         ring_entries: (ring.entries > 0).then_some(ring.entries),
         ring_flags: ring.setup_flags.into_iter().map(Into::into).collect(),
         locked_memory_limit: found.locked_memory_limit.map(|limit| limit as f64),
+        huge_pages: pool::huge_pages().map(outcome),
         version: env!("CARGO_PKG_VERSION").into(),
     })
 }

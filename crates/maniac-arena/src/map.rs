@@ -6,6 +6,12 @@ use std::io;
 use std::ptr::NonNull;
 
 /// What came of a wish for huge pages.
+///
+/// ```
+/// use maniac_arena::{Arena, ArenaOptions, HugePages};
+/// let arena = Arena::new(ArenaOptions::new()).unwrap();
+/// assert_eq!(arena.huge_pages(), HugePages::Off);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HugePages {

@@ -37,7 +37,7 @@ pub use driver::{
     ParseDriverKindError, Probe, Remote, RingProbe, ThreadOps, Unparker, probe,
 };
 pub use fd::{OwnedDescriptor, SharedFd, UnwrapLast};
-pub use limits::threads_limit;
+pub use limits::{huge_pages_allowed, threads_limit};
 pub use offload::{Job, NoOffload, Offload, ThreadPerJob};
 pub use ready::{Interest, Ready, ReadyEvent, Registration};
 pub use record::Op;

@@ -22,3 +22,17 @@ pub fn threads_limit() -> Option<usize> {
     });
     limits.min()
 }
+
+/// Whether the kernel gives huge pages to programs that ask for them by madvise(2), where it would take the advice and do nothing
+/// otherwise; `None` where the system does not say.
+///
+/// ```
+/// if maniac_driver::huge_pages_allowed() == Some(false) {
+///     println!("/sys/kernel/mm/transparent_hugepage/enabled says never");
+/// }
+/// ```
+#[must_use]
+pub fn huge_pages_allowed() -> Option<bool> {
+    let setting = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").ok()?;
+    Some(!setting.contains("[never]"))
+}

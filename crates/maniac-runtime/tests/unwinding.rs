@@ -58,6 +58,44 @@ fn scoped_thread_locals_end_in_any_order() {
     }
 }
 
+/// The same in an order that is certain: three tasks on one worker, each begins in the midst of the scopes of those before it, and they
+/// end in the order in which they began.
+#[test]
+fn scoped_thread_locals_end_first_in_first_out() {
+    let runtime = Runtime::builder().worker_count(1).build().unwrap();
+    let _entered = runtime.handle().enter();
+    let (told, heard) = mpsc::channel();
+    let begin = |n: u32| {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let told = told.clone();
+        let task = maniac::spawn_stackful(move || {
+            let (outer, inner) = (Cell::new(n), Cell::new(n + 100));
+            WORD.set(&outer, || {
+                WORD.set(&inner, || {
+                    told.send(n).unwrap();
+                    maniac::sync_await(async move {
+                        while wait.try_recv().is_err() {
+                            maniac::task::yield_now().await;
+                        }
+                    });
+                    assert_eq!(WORD.with(Cell::get), n + 100);
+                });
+                assert_eq!(WORD.with(Cell::get), n);
+            });
+            assert!(!WORD.is_set());
+            told.send(n + 10).unwrap();
+        });
+        assert_eq!(heard.recv(), Ok(n), "it is inside its scopes");
+        (go_on, task)
+    };
+    let tasks = [0, 1, 2].map(begin);
+    for (n, (go_on, task)) in (0..).zip(tasks) {
+        go_on.send(()).unwrap();
+        assert_eq!(heard.recv(), Ok(n + 10), "it has left them");
+        runtime.block_on(task).unwrap();
+    }
+}
+
 /// The unmarked way out of a task inside somebody's `catch_unwind`: destructors run once, and the task counts as cancelled.
 #[test]
 fn an_abort_under_catch_unwind_drops_once() {
@@ -149,8 +187,13 @@ impl Drop for PanicsInDrop {
 
 #[test]
 fn a_panic_that_leaves_a_destructor_during_the_unwind_ends_the_process() {
-    if told("destructor") {
-        let runtime = coroutines();
+    for (what, runtime) in
+        [("destructor threads", threads as fn() -> Runtime), ("destructor coroutines", coroutines)]
+    {
+        if !told(what) {
+            continue;
+        }
+        let runtime = runtime();
         let (sender, receiver) = mpsc::channel();
         let _entered = runtime.handle().enter();
         let task = maniac::spawn_stackful(move || {
@@ -163,8 +206,10 @@ fn a_panic_that_leaves_a_destructor_during_the_unwind_ends_the_process() {
         drop(runtime.block_on(task));
         return;
     }
-    let output = child("a_panic_that_leaves_a_destructor_during_the_unwind_ends_the_process", "destructor");
-    assert_aborted(&output, "a destructor's panic during the unwind");
+    for what in ["destructor threads", "destructor coroutines"] {
+        let output = child("a_panic_that_leaves_a_destructor_during_the_unwind_ends_the_process", what);
+        assert_aborted(&output, "a destructor's panic during the unwind");
+    }
 }
 
 const TOLD: &str = "MANIAC_TEST_UNWINDING";

@@ -82,7 +82,8 @@ pub mod driver {
     pub mod host {
         pub use maniac_driver::buf::{AlignedBuf, DEFAULT_ALIGN};
         pub use maniac_driver::{
-            Completions, Driver, DriverConfig, Job, NoOffload, Offload, ThreadPerJob, Unparker, probe, sys,
+            Completions, Driver, DriverConfig, Job, NoOffload, Offload, ThreadPerJob, Unparker,
+            huge_pages_allowed, probe, sys,
         };
     }
 }

@@ -67,6 +67,7 @@ pub use shutdown::ShutdownReport;
 pub use stall::Stall;
 
 pub use crate::blocking::PoolMetrics;
+pub use maniac_arena::HugePages;
 pub(crate) use ready::{enqueue, enqueue_background, forward};
 
 use crate::task::JoinHandle;
