@@ -2,7 +2,7 @@
 //!
 //! A leaf future calls [`poll_proceed`] first, and [`Unit::made_progress`] when it completes.
 
-use crate::role::context;
+use crate::role::{Thread, context};
 use std::task::{Context, Poll};
 
 /// Leaf operations a poll may complete before its task goes to the back of the queue.
@@ -37,16 +37,21 @@ pub fn poll_proceed(cx: &Context<'_>) -> Poll<Unit> {
     if before == UNLIMITED {
         return Poll::Ready(Unit { before });
     }
-    let asked = context::runner().filter(|thread| thread.should_yield());
-    if before == 0 || asked.is_some() {
-        if let Some(thread) = asked.filter(|thread| thread.is_trace_wanted()) {
-            thread.leave_trace();
-        }
-        cx.waker().wake_by_ref();
+    if before == 0 || context::runner().is_some_and(Thread::should_yield) {
+        give_way(cx);
         return Poll::Pending;
     }
     context::set_budget(before - 1);
     Poll::Ready(Unit { before })
+}
+
+/// The task goes to the back of the queue; shows where it was, if it is one that stalls.
+#[cold]
+fn give_way(cx: &Context<'_>) {
+    if let Some(thread) = context::runner().filter(|thread| thread.is_trace_wanted()) {
+        thread.leave_trace();
+    }
+    cx.waker().wake_by_ref();
 }
 
 impl Unit {

@@ -20,6 +20,21 @@ impl Drop for Restore {
     }
 }
 
+/// Whether `thread`, the calling one, which has doubts, still owns the role. Leaves a trace of its poll, if one is wanted.
+#[cold]
+fn resolve(role: &'static Role, thread: &'static Thread, word: u64) -> bool {
+    let mine = role.still_owned_by(thread);
+    if !thread.is_trace_wanted() {
+        return mine;
+    }
+    // Outside the bracket, since it allocates and takes its time: the role may go away meanwhile.
+    thread.poll.end_call(word);
+    thread.leave_trace();
+    let again = thread.poll.begin_call();
+    debug_assert_eq!(again, Some(word), "the poll is the same");
+    !thread.poll.is_doubtful() || role.still_owned_by(thread)
+}
+
 /// Calls `f` with the role that this thread holds in the core of number `core`; gives `f` back if there is none to touch.
 #[inline]
 pub(crate) fn with_role<F, R>(core: u32, f: F) -> Result<R, F>
@@ -32,18 +47,9 @@ where
     }
     let Some(role) = thread.role() else { return Err(f) };
     let Some(word) = thread.poll.begin_call() else { return Err(f) };
-    let restore = Restore(thread, word);
-    if thread.poll.is_doubtful() {
-        let mine = role.still_owned_by(thread);
-        if thread.is_trace_wanted() {
-            // Outside the bracket, since it allocates.
-            drop(restore);
-            thread.leave_trace();
-            return with_role(core, f);
-        }
-        if !mine {
-            return Err(f);
-        }
+    let _restore = Restore(thread, word);
+    if thread.poll.is_doubtful() && !resolve(role, thread, word) {
+        return Err(f);
     }
     role.check_owner(thread);
     // SAFETY: [ROLE-4] the word was odd, so this thread is in a task and its scheduler gave its guard up; it is even

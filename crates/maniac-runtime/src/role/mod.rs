@@ -25,4 +25,4 @@ pub(crate) use reactor::Reactor;
 pub(crate) use remote::{Request, Ticket};
 pub(crate) use role::{Role, RoleGuard, leave_task};
 pub(crate) use run::{Outcome, begins_to_wait, poll_in_task};
-pub(crate) use thread::{NO_TASK, Thread};
+pub(crate) use thread::{NO_TASK, Thread, Trace};

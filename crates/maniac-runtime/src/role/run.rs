@@ -105,7 +105,8 @@ pub(crate) enum Outcome {
 #[inline]
 pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let state = &task.header().state;
-    let waker = waker::waker(task, generation(state.load()));
+    let generation = generation(state.load());
+    let waker = waker::waker(task, generation);
     // SAFETY: [TASK-2] RUNNING is held: the slot is live.
     let vtable = unsafe { task.vtable() };
     wait::clear();
@@ -118,7 +119,7 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
         return Outcome::Done;
     }
     task.header().waits.store(wait::take());
-    let id = Id::new(task.index(), generation(state.load()));
+    let id = Id::new(task.index(), generation);
     match state.finish() {
         Finish::Idle => {
             begins_to_wait(task.core(), id);

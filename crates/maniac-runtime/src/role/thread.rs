@@ -53,6 +53,14 @@ pub(crate) struct Thread {
 /// Not in a task.
 pub(crate) const NO_TASK: u32 = u32::MAX;
 
+/// How far a trace is that a poll is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trace {
+    Wanted,
+    UnderWay,
+    Left,
+}
+
 const PARKED: u32 = 1;
 const PARKED_ON_ROLE: u32 = 2;
 
@@ -174,14 +182,21 @@ impl Thread {
         *self.trace.lock().unwrap_or_else(PoisonError::into_inner) = Some((word, trace));
     }
 
-    /// Whether the poll of this word has left a trace.
-    pub(crate) fn has_trace(&self, word: u64) -> bool {
+    /// How far the trace is that the poll of this word is asked for.
+    pub(crate) fn trace_of(&self, word: u64) -> Trace {
         let trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
-        trace.as_ref().is_some_and(|(of, _)| *of == word)
+        if trace.as_ref().is_some_and(|(of, _)| *of == word) {
+            Trace::Left
+        } else if self.wanted.load(Ordering::Relaxed) == word {
+            Trace::Wanted
+        } else {
+            Trace::UnderWay
+        }
     }
 
-    /// The trace that the poll of this word has left.
+    /// The trace that the poll of this word has left; none is wanted of it any more.
     pub(crate) fn take_trace(&self, word: u64) -> Option<Backtrace> {
+        let _ = self.wanted.compare_exchange(word, 0, Ordering::Relaxed, Ordering::Relaxed);
         let mut trace = self.trace.lock().unwrap_or_else(PoisonError::into_inner);
         trace.take().filter(|(of, _)| *of == word).map(|(_, trace)| trace)
     }

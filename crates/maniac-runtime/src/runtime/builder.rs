@@ -126,7 +126,7 @@ impl RuntimeBuilder {
     }
 
     /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block. The report comes when the task has next called the
-    /// runtime, and then with a backtrace; else when its poll ends; else after a grace as long as the threshold, 100 ms at most.
+    /// runtime, and then with a backtrace; else when its poll ends; else after a grace of 100 ms.
     ///
     /// ```
     /// use maniac_runtime::{self as maniac, runtime::RuntimeBuilder};

@@ -6,7 +6,7 @@
 
 use super::core::Core;
 use super::dump::Who;
-use crate::role::Thread;
+use crate::role::{Thread, Trace};
 use crate::task::state::SUSPENDED;
 use crate::task::{Glimpse, Id};
 use std::backtrace::Backtrace;
@@ -144,7 +144,8 @@ impl Core {
                 if word & 1 == 1 {
                     stalled.1 = ran;
                 }
-                if ran >= after.saturating_add(GRACE.min(after)) || thread.has_trace(poll.word) {
+                let trace = thread.trace_of(poll.word);
+                if trace == Trace::Left || trace == Trace::Wanted && ran >= after.saturating_add(GRACE) {
                     self.report_stall(thread, poll, false);
                 }
             }

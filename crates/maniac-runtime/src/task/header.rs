@@ -59,7 +59,7 @@ pub(crate) struct Header {
     pub(crate) coroutine: AtomicU32,
     /// Where the task was spawned, and its name.
     pub(super) origin: AtomicPtr<()>,
-    /// What the task waits for, as its last poll noted it.
+    /// What the task waits for, as its last poll noted it; before the first one what another task left. Counts while the task neither runs nor is ready.
     pub(crate) waits: AtomicWait,
 }
 
@@ -117,7 +117,6 @@ impl TaskRef {
         header.index.store(index, Ordering::Relaxed);
         header.core.store(core, Ordering::Relaxed);
         self.put_origin(origin);
-        header.waits.store(None);
     }
 
     /// The task's functions.

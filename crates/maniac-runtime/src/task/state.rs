@@ -46,6 +46,9 @@ const THREAD_SHIFT: u32 = 16;
 const THREAD_MASK: u64 = 0xffff << THREAD_SHIFT;
 const GENERATION_SHIFT: u32 = 32;
 
+/// How often [`State::observe`] looks.
+const OBSERVATIONS: u32 = if cfg!(loom) { 2 } else { 8 };
+
 /// What the caller of [`State::wake`] or [`State::abort`] has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wake {
@@ -142,6 +145,29 @@ impl State {
     #[inline]
     pub(crate) fn load(&self) -> u64 {
         self.0.load(ordering("state.look", Ordering::Acquire))
+    }
+
+    /// Reads what else the slot holds, until the task in it has not changed meanwhile; gives that task's word, and what was read. `None`: there is no task, or
+    /// `read` finds none. Of a task whose word changes all the time, the two may be of two moments.
+    ///
+    /// What `read` loads was stored with Release, and is loaded with Acquire: who reads what a later task left sees here that the earlier one is gone.
+    pub(crate) fn observe<R>(&self, mut read: impl FnMut() -> Option<R>) -> Option<(u64, R)> {
+        for left in (0..OBSERVATIONS).rev() {
+            let before = self.load();
+            if before & LIVE == 0 {
+                return None;
+            }
+            let seen = read();
+            let word = self.load();
+            let same_task = generation(word) == generation(before) && word & LIVE != 0;
+            if let Some(seen) = seen
+                && same_task
+                && (word == before || left == 0)
+            {
+                return Some((word, seen));
+            }
+        }
+        None
     }
 
     /// Starts a task in a free slot that this thread allocated; returns its generation. `first` is the generation of a

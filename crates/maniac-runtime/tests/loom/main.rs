@@ -22,6 +22,7 @@ mod state;
 #[path = "../../src/role/word.rs"]
 mod word;
 
+mod glimpse;
 mod handoff;
 mod join;
 mod queues;
