@@ -88,6 +88,19 @@ impl fmt::Display for NotPreemptible {
 
 impl std::error::Error for NotPreemptible {}
 
+/// Whether stacks of this [`signal_reserve`](crate::stack::StackPool::signal_reserve) can carry a [`Preemptible`].
+///
+/// # Errors
+/// [`NotPreemptible`].
+///
+/// ```
+/// assert!(maniac_context::preempt::check_reserve(0).is_err());
+/// ```
+pub fn check_reserve(has: usize) -> Result<(), NotPreemptible> {
+    let needs = imp::room().ok_or(NotPreemptible::Unsupported)?;
+    if has < needs { Err(NotPreemptible::NoReserve { has, needs }) } else { Ok(()) }
+}
+
 /// Why a thread was not asked.
 ///
 /// ```
@@ -173,11 +186,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Preemptible<In, Out, Ret> {
     /// # Safety
     /// `gate` is called from a signal handler, so it must be async-signal-safe (signal-safety(7)), and it must not unwind.
     pub unsafe fn new(stack: Stack, gate: Gate) -> Result<Self, NotPreemptible> {
-        let needs = imp::room().ok_or(NotPreemptible::Unsupported)?;
-        let has = stack.signal_reserve();
-        if has < needs {
-            return Err(NotPreemptible::NoReserve { has, needs });
-        }
+        check_reserve(stack.signal_reserve())?;
         let base = stack.base_address();
         let addresses = base - stack.usable_size()..base;
         let coroutine = Coroutine::new(stack);

@@ -178,6 +178,12 @@ impl StackPool {
         trimmed
     }
 
+    /// Bytes below the usable ones of its stacks, where a signal's frame finds room.
+    #[must_use]
+    pub fn signal_reserve(&self) -> usize {
+        memory::reserve(&self.shared.config)
+    }
+
     /// What the pool holds now.
     #[must_use]
     pub fn stats(&self) -> PoolStats {

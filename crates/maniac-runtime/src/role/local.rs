@@ -46,6 +46,8 @@ pub(crate) struct RoleLocal {
     pub(crate) glances: Box<[Glance]>,
     /// Entries taken out of the thread's inbox, the oldest last; kept for its memory.
     pub(crate) pinned: Vec<u32>,
+    /// Whether the last of them ran before the ready set had its turn.
+    pub(crate) pinned_had_turn: bool,
 }
 
 /// Another role at one moment.
@@ -84,6 +86,7 @@ impl RoleLocal {
             expired: VecDeque::new(),
             glances: vec![Glance::default(); roles].into(),
             pinned: Vec::new(),
+            pinned_had_turn: false,
         }
     }
 

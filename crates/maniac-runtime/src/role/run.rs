@@ -7,7 +7,7 @@ use crate::coop::{BUDGET, UNLIMITED};
 use crate::runtime;
 use crate::runtime::core::Core;
 use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
-use crate::task::{TaskRef, contain, coroutine, waker};
+use crate::task::{TaskRef, contain, coroutine, preemptible, waker};
 use std::task::Context;
 
 /// Takes the queue entry `index` and does what the task's state asks for. `None`: the role was given away meanwhile.
@@ -23,6 +23,7 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
         }
         Start::Poll => in_task(guard, task, poll_in_task),
         Start::PollOnCoroutine => in_task(guard, task, coroutine::poll),
+        Start::PollPreemptible => in_task(guard, task, preemptible::poll),
         Start::Resume => in_task(guard, task, coroutine::resume),
         Start::Cancel => {
             let thread = guard.enter_task();
@@ -48,6 +49,7 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
         Start::Forward(other) => return runtime::forward(task, other),
         Start::Poll => poll_in_task(task),
         Start::PollOnCoroutine => coroutine::poll(task),
+        Start::PollPreemptible => preemptible::poll(task),
         Start::Resume => coroutine::resume(task),
         Start::Cancel => {
             cancel(task);
@@ -71,7 +73,11 @@ pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
             cancel(task);
             true
         }
-        Start::Stale | Start::Forward(_) | Start::Resume | Start::PollOnCoroutine => false,
+        Start::Stale
+        | Start::Forward(_)
+        | Start::Resume
+        | Start::PollOnCoroutine
+        | Start::PollPreemptible => false,
     }
 }
 

@@ -101,10 +101,15 @@ pub(crate) fn turn_with_background(guard: RoleGuard) -> Turn {
     }
 }
 
-/// Takes the next entry of a task pinned to this thread, in the order of their wakes.
+/// Takes the next entry of a task pinned to this thread, in the order of their wakes; every other time it is the ready set's turn, if that has something.
 fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
-    let (core, thread) = (guard.core(), guard.thread());
+    let (core, thread, role) = (guard.core(), guard.thread(), guard.role());
     let local = guard.local();
+    let others = !role.batch.is_empty() || core.maybe_ready(role.index());
+    local.pinned_had_turn = !local.pinned_had_turn && others;
+    if others && !local.pinned_had_turn {
+        return None;
+    }
     if local.pinned.is_empty() {
         core.take_inbox(thread, &mut local.pinned);
     }

@@ -5,6 +5,7 @@
 //! when it ends the coroutine's stack is free for the next poll.
 
 use super::header::TaskRef;
+use super::preemptible;
 use super::state::Finish;
 use crate::role::context::{self, InPoll};
 use crate::role::{Outcome, poll_in_task};
@@ -45,6 +46,7 @@ thread_local! {
 pub(crate) fn clear_table() {
     let table = TABLE.replace(ManuallyDrop::new(Table::new()));
     drop(ManuallyDrop::into_inner(table));
+    preemptible::clear_table();
 }
 
 /// Polls a task that this thread took, on a coroutine if there is a stack for one.
@@ -71,6 +73,9 @@ pub(crate) fn poll(task: TaskRef) -> Outcome {
 /// Resumes the suspended poll of a task that this thread took.
 pub(crate) fn resume(task: TaskRef) -> Outcome {
     let key = task.header().coroutine.load(Ordering::Relaxed) as usize;
+    if key & preemptible::KEY != 0 {
+        return preemptible::resume(task, key);
+    }
     let coroutine = TABLE.with_borrow_mut(|table| table.suspended.remove(key));
     run(task, coroutine, |coroutine| coroutine.resume(ResumeWith::Value(Resumed)))
 }
@@ -105,8 +110,13 @@ fn run(
 
 /// Keeps a suspended poll; from here on a wake brings the task back to this thread.
 fn suspended(task: TaskRef, coroutine: TaskCoroutine) -> Outcome {
-    let Some(thread) = context::thread() else { unreachable!("a poll runs on a thread of a runtime") };
     let key = TABLE.with_borrow_mut(|table| table.suspended.insert(coroutine));
+    suspended_as(task, key)
+}
+
+/// Has the task be resumed by this key.
+pub(super) fn suspended_as(task: TaskRef, key: usize) -> Outcome {
+    let Some(thread) = context::thread() else { unreachable!("a poll runs on a thread of a runtime") };
     task.header().coroutine.store(key as u32, Ordering::Relaxed);
     thread.note_pinned();
     match task.header().state.suspend(thread.id, true) {
