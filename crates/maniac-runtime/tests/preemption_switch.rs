@@ -130,7 +130,7 @@ fn a_ticker_goes_on_beside_a_computation_on_the_same_thread() {
     assert_eq!((metrics.seized, metrics.overdue_threads), (0, 0));
 }
 
-/// Four computations, a task that yields, and one that is pinned take turns, whatever kind they are.
+/// Four computations and two tasks that yield take turns.
 #[test]
 fn everybody_has_a_turn() {
     let runtime = switching();
@@ -152,22 +152,22 @@ fn everybody_has_a_turn() {
             spawn(&runtime, move || compute_until(|| step(which)))
         })
         .collect();
-    let yielding = step.clone();
-    let others = runtime.spawn(async move {
-        let local = task::Builder::new().spawn_local(async move {
-            while !step(5) {
-                yield_now().await;
-            }
-        });
-        while !yielding(4) {
-            yield_now().await;
-        }
-        local.unwrap().await.unwrap();
-    });
+    let others: Vec<_> = (4..6)
+        .map(|which| {
+            let step = step.clone();
+            runtime.spawn(async move {
+                while !step(which) {
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
     for hog in hogs {
         assert!(runtime.block_on(hog).unwrap());
     }
-    runtime.block_on(others).unwrap();
+    for other in others {
+        runtime.block_on(other).unwrap();
+    }
     assert!(metrics(&runtime).switched > 0);
 }
 

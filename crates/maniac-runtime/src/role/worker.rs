@@ -101,15 +101,10 @@ pub(crate) fn turn_with_background(guard: RoleGuard) -> Turn {
     }
 }
 
-/// Takes the next entry of a task pinned to this thread, in the order of their wakes; every other time it is the ready set's turn, if that has something.
+/// Takes the next entry of a task pinned to this thread, in the order of their wakes.
 fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
-    let (core, thread, role) = (guard.core(), guard.thread(), guard.role());
+    let (core, thread) = (guard.core(), guard.thread());
     let local = guard.local();
-    let others = !role.batch.is_empty() || core.maybe_ready(role.index());
-    local.pinned_had_turn = !local.pinned_had_turn && others;
-    if others && !local.pinned_had_turn {
-        return None;
-    }
     if local.pinned.is_empty() {
         core.take_inbox(thread, &mut local.pinned);
     }
@@ -120,6 +115,12 @@ fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
 pub(crate) fn housekeeping(mut guard: RoleGuard) -> Option<RoleGuard> {
     let (core, role) = (guard.core(), guard.role());
     let local = guard.local();
+    // Not if somebody asked for this look: the others have not had their turn yet.
+    if local.since_housekeeping <= HOUSEKEEPING
+        && let Some(index) = local.left.pop_front()
+    {
+        local.pinned.insert(0, index);
+    }
     local.since_housekeeping = 0;
     local.now = core.clock().now();
     local.reactor.poll(Some(Duration::ZERO), &mut local.due);
@@ -283,6 +284,7 @@ fn has_work(guard: &mut RoleGuard) -> bool {
     role.next.maybe_ready()
         || !role.batch.is_empty()
         || !local.pinned.is_empty()
+        || !local.left.is_empty()
         || !thread.inbox.is_empty()
         || core.maybe_ready(role.index())
         || !role.remote.is_empty()

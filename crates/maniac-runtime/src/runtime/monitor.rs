@@ -216,9 +216,7 @@ impl Core {
                 Some(_) => Waits::Events,
                 None => match role.waits(local) {
                     // What is pinned to the thread has its turn only if that leaves the poll.
-                    Waits::Nothing if leaves && (!thread.inbox.is_empty() || !local.pinned.is_empty()) => {
-                        Waits::Tasks
-                    }
+                    Waits::Nothing if leaves && local.has_pinned(thread) => Waits::Tasks,
                     waits => waits,
                 },
             };

@@ -1,7 +1,7 @@
 //! Preemptible tasks: closures whose polls may be left at an arbitrary instruction of registered code, by a signal, and gone on with later.
 //!
-//! Their polls run on coroutines of their own kind (`maniac_context::preempt`). A poll that is left is a suspended one that waits for nothing: the task goes to the back of
-//! its thread's inbox. Which polls are left, and when, is the monitor's business; what a poll may be left for, [`may_leave`]'s.
+//! Their polls run on coroutines of their own kind (`maniac_context::preempt`). A poll that is left is a suspended one that waits for nothing but
+//! the others' turn. Which polls are left, and when, is the monitor's business; what a poll may be left for, [`may_leave`]'s.
 
 use super::coroutine::{Resumed, Suspended, may_suspend, suspended_as};
 use super::header::TaskRef;
@@ -10,7 +10,7 @@ use super::spawn::SpawnError;
 use super::stackful::Stackful;
 use super::{JoinHandle, or_panic, state};
 use crate::role::context::{self, InPoll, PollContext};
-use crate::role::{Outcome, poll_in_task};
+use crate::role::{Outcome, poll_in_task, with_role};
 use crate::runtime::core::Core;
 use maniac_context::coroutine::{Outcome as Switch, ResumeWith};
 use maniac_context::preempt::{self, Preemptible};
@@ -243,5 +243,10 @@ fn preempted(task: TaskRef, left: Left) -> Outcome {
     task.header().coroutine.store(keep(left) as u32, Ordering::Relaxed);
     thread.note_pinned();
     task.header().state.preempted(thread.id);
-    Outcome::Again
+    // The list grows with the tasks that are preempted at one time, which is seldom.
+    match with_role(task.core(), |_, local| local.left.push_back(task.index())) {
+        Ok(()) => Outcome::Idle,
+        // The role is gone: the entry goes to this thread's inbox.
+        Err(_) => Outcome::Again,
+    }
 }

@@ -273,12 +273,15 @@ impl State {
                 return (None, Start::Forward(thread(old)));
             }
             let running = old & !NOTIFIED | RUNNING;
+            // Most tasks need one look.
+            if old & (ABORTED | SUSPENDED | COROUTINE | PREEMPTIBLE) == 0 {
+                return (Some(running), Start::Poll);
+            }
             if old & SUSPENDED != 0 {
                 // The coroutine decides what an abort means, so it goes on in any case.
                 return (Some(running), Start::Resume);
             }
             let start = match old & (ABORTED | COROUTINE | PREEMPTIBLE) {
-                0 => Start::Poll,
                 COROUTINE => Start::PollOnCoroutine,
                 PREEMPTIBLE => Start::PollPreemptible,
                 _ => Start::Cancel,
