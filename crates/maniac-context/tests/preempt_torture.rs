@@ -1,5 +1,6 @@
 //! Every register of a preempted coroutine comes back, at 20,000 arbitrary instructions and more; a frame from which something is missing is noticed; and
-//! signals do not nest, however fast they come. `MANIAC_PREEMPTIONS` sets another number.
+//! signals do not nest, however fast they come. `MANIAC_PREEMPTIONS` sets another number, `MANIAC_TICK` how many nanoseconds lie between two signals (an emulated machine
+//! does nothing else if they come too fast).
 #![cfg(all(
     target_os = "linux",
     any(
@@ -38,8 +39,12 @@ struct Shared {
     control: AtomicU64,
 }
 
-fn wanted(usual: u64) -> u64 {
-    std::env::var("MANIAC_PREEMPTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn wanted() -> u64 {
+    number("MANIAC_PREEMPTIONS", 20_000)
 }
 
 /// Fills, runs and compares, until it is told to stop.
@@ -64,7 +69,7 @@ fn schedule(shared: &Arc<Shared>) {
     arch::set_control();
     let control = arch::control();
     shared.target.bind();
-    let _ticks = torture::Ticks::every(50_000);
+    let _ticks = torture::Ticks::every(number("MANIAC_TICK", 50_000) as i64);
     let mut running = Vec::new();
     for number in 1..=COROUTINES {
         let stack = pool.get().unwrap();
@@ -109,7 +114,7 @@ fn torture(count: u64, request: impl Fn(&Shared)) -> Arc<Shared> {
         schedule(&theirs);
     });
     while !scheduler.is_finished() {
-        if shared.thread.load(SeqCst) != 0 {
+        if shared.thread.load(SeqCst) != 0 && !shared.stop.load(SeqCst) {
             request(&shared);
         }
         if shared.preempted.load(SeqCst) >= count {
@@ -132,7 +137,7 @@ fn torture(count: u64, request: impl Fn(&Shared)) -> Arc<Shared> {
 #[test]
 fn every_register_comes_back() {
     maniac_context::preempt::install().unwrap();
-    let shared = torture(wanted(20_000), |shared| {
+    let shared = torture(wanted(), |shared| {
         let _ = shared.target.request(1);
     });
     assert_eq!(*shared.changed.lock().unwrap(), BTreeMap::new());
@@ -140,7 +145,7 @@ fn every_register_comes_back() {
 
 fn child_storm() {
     torture::watch_handler(false);
-    let shared = torture(wanted(2_000), |shared| {
+    let shared = torture(wanted() / 10, |shared| {
         for _ in 0..50 {
             let _gone = !torture::send(shared.thread.load(SeqCst), 1);
         }
@@ -152,7 +157,7 @@ fn child_storm() {
 
 fn child_strip() {
     torture::watch_handler(true);
-    let shared = torture(wanted(500), |shared| {
+    let shared = torture(wanted() / 40, |shared| {
         let _gone = !torture::send(shared.thread.load(SeqCst), 1);
     });
     assert_ne!(*shared.changed.lock().unwrap(), BTreeMap::new(), "missing registers went unnoticed");

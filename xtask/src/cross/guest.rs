@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 
 /// How often the torture preempts there, unless `MANIAC_PREEMPTIONS` says otherwise.
 const PREEMPTIONS: &str = "20000";
+/// Nanoseconds between two signals: what the slowest of the machines bears beside other work.
+const TICK: u32 = 1_000_000;
 /// What the last line says when all tests passed.
 const PASSED: &str = "guest: passed";
 /// Seconds that the machine may be on.
@@ -93,7 +95,7 @@ fn image(machine: &Machine, folder: &Path, busybox: &Path, tests: &[PathBuf]) ->
     let init = format!(
         "#!/bin/busybox sh\n\
          /bin/busybox mount -t proc p /proc; /bin/busybox mount -t sysfs s /sys; /bin/busybox mount -t tmpfs t /tmp; /bin/busybox mount -t devtmpfs d /dev\n\
-         export MANIAC_PREEMPTIONS={preemptions} RUST_BACKTRACE=0\n\
+         export MANIAC_PREEMPTIONS={preemptions} MANIAC_TICK={TICK} RUST_BACKTRACE=0\n\
          /bin/busybox uname -rm; all=1\n\
          for test in /tests/*; do $test --nocapture --test-threads=1 || all=0; done\n\
          [ $all = 1 ] && echo '{PASSED}'\n\
