@@ -174,9 +174,10 @@ mod preemption {
             3 => 0x6d61 << 48,
             _ => 0,
         }));
-        // SAFETY: the closure holds a box, and never ends.
-        let step =
-            unsafe { coroutine.start(move |_| bench_signal(process as i32, thread, &raw const *info)) };
+        // SAFETY: it reads the box, and never ends.
+        let send = move || unsafe { bench_signal(process as i32, thread, &raw const *info) };
+        // SAFETY: the closure holds a box, which nobody else knows.
+        let step = unsafe { coroutine.start(move |_| send()) };
         assert!(step.is_none());
         bencher.bench_local(|| assert!(coroutine.resume_preempted().is_none()));
     }

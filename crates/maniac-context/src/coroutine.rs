@@ -145,7 +145,6 @@ pub(crate) type Word = usize;
 const UNWIND: Word = 0;
 
 /// The word with which [`leave_current`] leaves a coroutine. It is no value's address.
-#[cfg_attr(not(preempt_signals), expect(dead_code, reason = "nothing is preempted"))]
 pub(crate) const PREEMPTED: Word = 0;
 
 /// The word for this value.

@@ -23,7 +23,9 @@ mod ranges;
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU32;
+#[cfg(preempt_signals)]
+use std::sync::atomic::Ordering;
 
 use crate::coroutine::{Coroutine, Outcome, PREEMPTED, ResumeWith, Suspender, Switched};
 use crate::stack::Stack;
@@ -131,6 +133,7 @@ impl fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// A preemptible coroutine as the handler sees it: lives in the frame of the function that entered it.
+#[cfg_attr(not(preempt_signals), expect(dead_code, reason = "nobody looks"))]
 struct Armed<'a> {
     /// Where its stack pointer may be for a signal's frame to have room, up to the base.
     addresses: Range<usize>,
@@ -272,9 +275,9 @@ pub fn no_preempt<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+#[cfg(preempt_signals)]
 impl Armed<'_> {
     /// Adds to the depth. Only the coroutine's own thread writes it; the handler reads it there.
-    #[cfg_attr(not(preempt_signals), expect(dead_code, reason = "nothing is armed"))]
     fn deepen(&self, by: u32) {
         self.depth.store(self.depth.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
     }
