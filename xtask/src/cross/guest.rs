@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How often the torture preempts there, unless `MANIAC_PREEMPTIONS` says otherwise.
-const PREEMPTIONS: &str = "20000";
+/// How often the torture preempts there, unless `MANIAC_PREEMPTIONS` says otherwise: some minutes beside other work.
+const PREEMPTIONS: &str = "2000";
 /// Nanoseconds between two signals: what the slowest of the machines bears beside other work.
 const TICK: u32 = 1_000_000;
 /// What the last line says when all tests passed.
