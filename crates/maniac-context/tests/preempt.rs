@@ -224,7 +224,7 @@ fn a_stack_without_room_is_not_interrupted() {
 
 #[test]
 fn a_stack_without_a_reserve_is_refused() {
-    let pool = StackPool::new(StackPoolConfig::new().signal_reserve(1)).unwrap();
+    let pool = StackPool::new(StackPoolConfig::new().signal_reserve(0)).unwrap();
     let stack = pool.get().unwrap();
     assert_eq!(stack.usable_size(), StackPoolConfig::DEFAULT_STACK_SIZE);
     let has = stack.signal_reserve();

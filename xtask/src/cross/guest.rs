@@ -24,8 +24,6 @@ pub(super) fn run(machine: &Machine, debian: &Debian, folder: &Path, tests: &[Pa
     let image = image(machine, folder, &busybox, tests)?;
     let share = qemu.join("usr/share/qemu");
     let mut command = Command::new("timeout");
-    // Without the modules of the system's own qemu, which are of another version.
-    command.env("QEMU_MODULE_DIR", qemu.join("usr/lib/x86_64-linux-gnu/qemu"));
     command.arg(LIMIT).arg(qemu.join(format!("usr/bin/qemu-system-{}", machine.arch)));
     command.arg("-L").arg(&share).args(["-M", "virt", "-cpu", machine.cpu, "-smp", "2", "-m", "1024"]);
     if machine.arch == "riscv64" {
