@@ -112,6 +112,7 @@ pub(super) struct Slabs {
     /// Bytes from one stack's lowest guard byte to the next one's.
     stride: usize,
     /// Bytes of it that are kept for a signal frame.
+    #[cfg(not(loom))]
     reserve: usize,
     guard: Guard,
     max_mappings: Option<usize>,
@@ -125,6 +126,7 @@ impl Slabs {
         let span = usable.next_multiple_of(sys::page_size()) + reserve;
         Self {
             stride: guard_bytes() + span,
+            #[cfg(not(loom))]
             reserve,
             guard: config.guard,
             max_mappings: config.max_mappings,
