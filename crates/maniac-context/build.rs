@@ -1,11 +1,12 @@
 //! Sets `cfg(coroutines)` for the targets that corosensei supports on stable Rust. The dependency in Cargo.toml has
-//! the same list.
+//! the same list. Sets `cfg(preempt_signals)` for those of them on which a signal's handler can switch stacks.
 
 use std::env;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(coroutines)");
+    println!("cargo::rustc-check-cfg=cfg(preempt_signals)");
     let target = |name: &str| env::var(format!("CARGO_CFG_{name}")).unwrap_or_default();
     let unix = env::var_os("CARGO_CFG_UNIX").is_some();
     let windows = env::var_os("CARGO_CFG_WINDOWS").is_some();
@@ -17,5 +18,12 @@ fn main() {
     };
     if supported {
         println!("cargo::rustc-cfg=coroutines");
+    }
+    let sixty_four = target("TARGET_POINTER_WIDTH") == "64";
+    let arch = matches!(target("TARGET_ARCH").as_str(), "x86_64" | "aarch64" | "riscv64" | "loongarch64");
+    // Neither loom nor miri knows signals.
+    let modelled = env::var_os("CARGO_CFG_LOOM").is_some() || env::var_os("CARGO_CFG_MIRI").is_some();
+    if target("TARGET_OS") == "linux" && sixty_four && arch && !modelled {
+        println!("cargo::rustc-cfg=preempt_signals");
     }
 }

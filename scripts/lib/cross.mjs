@@ -80,6 +80,8 @@ export function crossSteps(crates) {
         // Emulation costs a factor of ten or more: fewer random cases, and code that the compiler has looked at once.
         CARGO_PROFILE_DEV_OPT_LEVEL: "1",
         PROPTEST_CASES: "32",
+        MANIAC_PREEMPTIONS: "500",
+        MANIAC_TICK: "1000000",
         MANIAC_DRIVER: "poll",
       },
       minutes: 25,

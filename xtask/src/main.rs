@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people and scripts")]
 
+mod cross;
 mod features;
 mod io_uring;
 mod limits;
@@ -26,6 +27,7 @@ cargo xtask COMMAND
   io-uring         whether this machine lets a program open an io_uring; if not, why
   without-uring -- PROGRAM [ARGUMENT]...
                    runs it where io_uring_setup(2) is refused (EPERM), as containers' filters do
+  cross ARCH       maniac-context's tests of preemption on aarch64, riscv64 or loongarch64: an emulated machine with a real kernel
   little-locked-memory -- PROGRAM [ARGUMENT]...
                    runs it with 64 KiB of locked memory and without CAP_IPC_LOCK";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["slides"] => slides::run(),
         ["features"] => features::run(),
         ["scale"] => scale::run(),
+        ["cross", arch] => cross::run(arch),
         ["io-uring"] => io_uring::run(),
         ["without-uring", "--", program, ..] => limits::without_uring(program, &arguments[3..]),
         ["little-locked-memory", "--", program, ..] => limits::little_locked_memory(program, &arguments[3..]),

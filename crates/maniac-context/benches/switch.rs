@@ -126,3 +126,59 @@ fn pool_get_put(bencher: Bencher) {
 fn barrier_heavy() {
     let _ = black_box(maniac_context::membarrier::heavy());
 }
+
+/// A preemption and what comes back, without the way of a signal from one processor to another: code that sends the signal to its own thread, again and again.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod preemption {
+    use maniac_context::preempt::{Preemptible, install, register_code};
+    use maniac_context::stack::StackPool;
+
+    std::arch::global_asm!(
+        ".globl bench_signal, bench_signal_end",
+        // rt_tgsigqueueinfo(process: rdi, thread: rsi, SIGURG, info: rdx), for ever.
+        "bench_signal:",
+        "mov r10, rdx",
+        "2: mov edx, 23",
+        "mov eax, 297",
+        "syscall",
+        "jmp 2b",
+        "bench_signal_end: nop",
+    );
+
+    unsafe extern "C" {
+        fn bench_signal(process: i32, thread: i32, info: *const [u64; 16]) -> !;
+        static bench_signal_end: u8;
+    }
+
+    #[divan::bench]
+    fn send_leave_and_go_on(bencher: divan::Bencher<'_, '_>) {
+        install().unwrap();
+        let code = (bench_signal as *const ())..(&raw const bench_signal_end).cast();
+        // SAFETY: it makes a system call from its own registers, and holds nothing.
+        unsafe { register_code(code) }.unwrap();
+        // SAFETY: the gate does nothing.
+        let mut coroutine = unsafe {
+            Preemptible::<(), (), ()>::new(StackPool::new(Default::default()).unwrap().get().unwrap(), |_| {
+                true
+            })
+        }
+        .unwrap();
+        let process = std::process::id();
+        // SAFETY: reads a number.
+        let thread = unsafe { libc::syscall(libc::SYS_gettid) } as i32;
+        // SI_QUEUE, the process, and the mark, as the crate's README says.
+        let info = Box::new(std::array::from_fn(|at| match at {
+            0 => libc::SIGURG as u64,
+            1 => u64::from(libc::SI_QUEUE as u32),
+            2 => u64::from(process),
+            3 => 0x6d61 << 48,
+            _ => 0,
+        }));
+        // SAFETY: it reads the box, and never ends.
+        let send = move || unsafe { bench_signal(process as i32, thread, &raw const *info) };
+        // SAFETY: the closure holds a box, which nobody else knows.
+        let step = unsafe { coroutine.start(move |_| send()) };
+        assert!(step.is_none());
+        bencher.bench_local(|| assert!(coroutine.resume_preempted().is_none()));
+    }
+}

@@ -139,10 +139,13 @@ pub fn abandoned() -> usize {
 /// What crosses a switch: the exposed address of a value in the frame of the side that sends it, which stays where it
 /// is until the other side has moved the value out, right after the switch. (corosensei would put small values
 /// themselves into the register, with padding and without provenance; addresses have neither.)
-type Word = usize;
+pub(crate) type Word = usize;
 
 /// The word that tells a suspended coroutine to unwind. It is no value's address.
 const UNWIND: Word = 0;
+
+/// The word with which [`leave_current`] leaves a coroutine. It is no value's address.
+pub(crate) const PREEMPTED: Word = 0;
 
 /// The word for this value.
 fn word_of<T>(value: &MaybeUninit<T>) -> Word {
@@ -287,7 +290,37 @@ pub fn with_current<In: 'static, Out: 'static, R>(f: impl FnOnce(Option<&Suspend
     f(Some(unsafe { &*header.cast::<Suspender<In, Out>>() }))
 }
 
-type Raw<Ret> = switch::Coroutine<Word, Word, Result<Ret, Payload>, Stack>;
+/// Whether the root frame of the innermost coroutine of this thread lies in these addresses. Async-signal-safe.
+#[cfg(preempt_signals)]
+#[inline]
+pub(crate) fn current_is_within(addresses: &std::ops::Range<usize>) -> bool {
+    addresses.contains(&CURRENT.with(Cell::get).addr())
+}
+
+/// Leaves the innermost coroutine of this thread with [`PREEMPTED`], wherever it is; returns when it is resumed, with whatever word.
+/// Async-signal-safe.
+///
+/// # Safety
+/// A coroutine runs on this thread, its stack is the one that this is called on, and what is live there bears that other code runs.
+#[cfg(preempt_signals)]
+#[inline]
+pub(crate) unsafe fn leave_current() {
+    CURRENT.with(|current| {
+        let header = current.get();
+        // SAFETY: [INV-2, caller] a coroutine runs here, and this is its header.
+        let Header { parent, yielder, .. } = unsafe { &*header };
+        current.set(parent.get());
+        // SAFETY: [INV-2] the yielder lives at the base of the same stack.
+        let yielder = unsafe { &**yielder };
+        let _ignored = yielder.suspend(PREEMPTED);
+        parent.set(current.replace(header));
+    });
+}
+
+pub(crate) type Raw<Ret> = switch::Coroutine<Word, Word, Result<Ret, Payload>, Stack>;
+
+/// What a switch into a coroutine came back with.
+pub(crate) type Switched<Ret> = CoroutineResult<Word, Result<Ret, Payload>>;
 
 enum State<Ret> {
     /// Nothing runs; ready for `start`.
@@ -395,6 +428,28 @@ impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
     where
         F: FnOnce(&Suspender<In, Out>) -> Ret + 'static,
     {
+        // SAFETY: [caller] passed on.
+        let (raw, switched) = unsafe { self.enter(entry, Raw::resume) };
+        self.keep(raw);
+        self.settle(switched)
+    }
+
+    /// Begins `entry` on the stack: `switch` resumes the coroutine that is made for it, once. The caller gives that back to [`keep`](Self::keep).
+    ///
+    /// # Safety
+    /// That of [`start`](Self::start).
+    ///
+    /// # Panics
+    /// If the coroutine is suspended.
+    #[inline]
+    pub(crate) unsafe fn enter<F>(
+        &mut self,
+        entry: F,
+        switch: impl FnOnce(&mut Raw<Ret>, Word) -> Switched<Ret>,
+    ) -> (Raw<Ret>, Switched<Ret>)
+    where
+        F: FnOnce(&Suspender<In, Out>) -> Ret + 'static,
+    {
         let stack = match std::mem::replace(&mut self.state, State::Running) {
             State::Idle(stack) => stack,
             other => {
@@ -407,20 +462,11 @@ impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
         let entry: *mut F = &raw mut *entry;
         let mut raw = Raw::<Ret>::with_stack(stack, move |yielder, _first_word| {
             // SAFETY: [INV-1] this runs once, during the resumption below; the closure is still in the frame of
-            // `start`, which never touches it again.
+            // `enter`, which never touches it again.
             root::<In, Out, Ret, F>(yielder, unsafe { ptr::read(entry) })
         });
-        match raw.resume(UNWIND) {
-            CoroutineResult::Yield(word) => {
-                self.state = State::Suspended(ManuallyDrop::new(raw));
-                // SAFETY: [INV-1] the coroutine suspended with the word of an `Out` in its frame, and waits there.
-                Outcome::Suspended(unsafe { take(word) })
-            }
-            CoroutineResult::Return(result) => {
-                self.state = State::Idle(raw.into_stack());
-                Outcome::from_result(result)
-            }
-        }
+        let switched = switch(&mut raw, UNWIND);
+        (raw, switched)
     }
 
     /// Goes on with a suspended coroutine.
@@ -429,6 +475,20 @@ impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
     /// If the coroutine is not suspended.
     #[inline]
     pub fn resume(&mut self, with: ResumeWith<In>) -> Outcome<Out, Ret> {
+        let switched = self.step(with, Raw::resume);
+        self.settle(switched)
+    }
+
+    /// Has `switch` resume the suspended coroutine with the word for `with`.
+    ///
+    /// # Panics
+    /// If the coroutine is not suspended.
+    #[inline]
+    pub(crate) fn step(
+        &mut self,
+        with: ResumeWith<In>,
+        switch: impl FnOnce(&mut Raw<Ret>, Word) -> Switched<Ret>,
+    ) -> Switched<Ret> {
         let State::Suspended(raw) = &mut self.state else {
             panic!("only a suspended coroutine can be resumed; start it");
         };
@@ -440,18 +500,28 @@ impl<In: 'static, Out: 'static, Ret: 'static> Coroutine<In, Out, Ret> {
             }
             ResumeWith::Unwind => UNWIND,
         };
-        match raw.resume(word) {
-            // SAFETY: [INV-1] the coroutine suspended with the word of an `Out` in its frame, and waits there.
-            CoroutineResult::Yield(word) => Outcome::Suspended(unsafe { take(word) }),
-            CoroutineResult::Return(result) => self.ended(result),
-        }
+        switch(raw, word)
     }
 
-    fn ended(&mut self, result: Result<Ret, Payload>) -> Outcome<Out, Ret> {
-        if let State::Suspended(raw) = std::mem::replace(&mut self.state, State::Running) {
-            self.state = State::Idle(ManuallyDrop::into_inner(raw).into_stack());
+    /// Keeps what [`enter`](Self::enter) made.
+    #[inline]
+    pub(crate) fn keep(&mut self, raw: Raw<Ret>) {
+        self.state = State::Suspended(ManuallyDrop::new(raw));
+    }
+
+    /// What the coroutine, which left by itself, did; idle again if it ended.
+    #[inline]
+    pub(crate) fn settle(&mut self, switched: Switched<Ret>) -> Outcome<Out, Ret> {
+        match switched {
+            // SAFETY: [INV-1] the coroutine suspended with the word of an `Out` in its frame, and waits there.
+            CoroutineResult::Yield(word) => Outcome::Suspended(unsafe { take(word) }),
+            CoroutineResult::Return(result) => {
+                if let State::Suspended(raw) = std::mem::replace(&mut self.state, State::Running) {
+                    self.state = State::Idle(ManuallyDrop::into_inner(raw).into_stack());
+                }
+                Outcome::from_result(result)
+            }
         }
-        Outcome::from_result(result)
     }
 }
 

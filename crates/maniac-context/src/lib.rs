@@ -7,6 +7,7 @@
 //! | [`coroutine`] | a coroutine shaped for a scheduler, over `corosensei` |
 //! | [`overflow`] | the handler that names the task whose stack overflowed |
 //! | [`membarrier`] | the asymmetric barrier: nothing on the hot side, a system call on the cold one |
+//! | [`preempt`] | leaving a coroutine at an arbitrary instruction, by a signal |
 //! | [`fork`] | one load that says whether this is a forked child |
 //!
 //! Nothing here knows tasks, workers or I/O. The README holds the invariants `[INV-n]` that the `SAFETY` comments
@@ -16,8 +17,11 @@ pub mod coroutine;
 pub mod fork;
 pub mod membarrier;
 pub mod overflow;
+pub mod preempt;
 #[cfg(all(coroutines, unix))]
 mod shim;
+#[cfg(all(coroutines, unix, not(loom)))]
+mod signals;
 pub mod stack;
 mod switch;
 

@@ -1,11 +1,11 @@
 //! The signal handler. Everything it reaches is async-signal-safe: it reads atomics and writes to standard error.
 
 use std::io;
-use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{SLABS, name};
+use crate::signals::{self, current_action};
 
 /// A touched guard is one of these, depending on the system.
 const SIGNALS: [libc::c_int; 2] = [libc::SIGSEGV, libc::SIGBUS];
@@ -33,16 +33,6 @@ pub(super) fn install() -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn current_action(signal: libc::c_int) -> io::Result<libc::sigaction> {
-    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: [local] the call only writes to `action`.
-    if unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: [local] written by the call, and all zero before, which is a valid value.
-    Ok(unsafe { action.assume_init() })
 }
 
 extern "C" fn on_fault(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
@@ -111,19 +101,7 @@ fn forward(signal: libc::c_int, code: libc::c_int, info: *mut libc::siginfo_t, c
                 let _ = unsafe { libc::raise(signal) };
             }
         }
-        handler if previous.sa_flags & libc::SA_SIGINFO != 0 => {
-            type Handler = unsafe extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
-            // SAFETY: [INV-8] SA_SIGINFO says that the handler has this type.
-            let handler = unsafe { std::mem::transmute::<libc::sighandler_t, Handler>(handler) };
-            // SAFETY: [INV-8] called as the kernel would have called it.
-            unsafe { handler(signal, info, context) };
-        }
-        handler => {
-            type Handler = unsafe extern "C" fn(libc::c_int);
-            // SAFETY: [INV-8] without SA_SIGINFO the handler has this type.
-            let handler = unsafe { std::mem::transmute::<libc::sighandler_t, Handler>(handler) };
-            // SAFETY: [INV-8] called as the kernel would have called it.
-            unsafe { handler(signal) };
-        }
+        // SAFETY: [INV-8] the action that stood in our handler's place, with what the kernel gave.
+        _ => unsafe { signals::call(&previous, signal, info, context) },
     }
 }

@@ -36,6 +36,7 @@ pub struct StackPoolConfig {
     pub(super) max_stacks: usize,
     pub(super) guard: Guard,
     pub(super) max_mappings: Option<usize>,
+    pub(super) signal_reserve: Option<usize>,
 }
 
 impl StackPoolConfig {
@@ -57,6 +58,7 @@ impl StackPoolConfig {
             max_stacks: usize::MAX,
             guard: Guard::Auto,
             max_mappings: None,
+            signal_reserve: None,
         }
     }
 
@@ -93,6 +95,15 @@ impl StackPoolConfig {
     #[must_use]
     pub const fn max_mappings(mut self, mappings: usize) -> Self {
         self.max_mappings = Some(mappings);
+        self
+    }
+
+    /// Bytes below the usable part of a stack where a signal's frame finds room, rounded up to whole pages; by default what
+    /// the largest frame of this machine takes and 1 KiB for its handler. Less saves address space where no signal is handled
+    /// on the stacks; such stacks are refused by [`Preemptible`](crate::preempt::Preemptible). On Windows it means nothing.
+    #[must_use]
+    pub const fn signal_reserve(mut self, bytes: usize) -> Self {
+        self.signal_reserve = Some(bytes);
         self
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::config::{Guard, StackPoolConfig};
 use super::error::StackError;
-use super::memory::{Memory, Slabs};
+use super::memory::{self, Memory, Slabs};
 
 /// Sizes of stacks: the powers of two from the smallest to the largest.
 const CLASSES: usize = (StackPoolConfig::MAX_STACK_SIZE.trailing_zeros()
@@ -178,6 +178,12 @@ impl StackPool {
         trimmed
     }
 
+    /// Bytes below the usable ones of its stacks, where a signal's frame finds room.
+    #[must_use]
+    pub fn signal_reserve(&self) -> usize {
+        memory::reserve(&self.shared.config)
+    }
+
     /// What the pool holds now.
     #[must_use]
     pub fn stats(&self) -> PoolStats {
@@ -227,7 +233,13 @@ impl Stack {
     /// Bytes that calls may use. Below them is room for one signal frame, then the guard.
     #[must_use]
     pub fn usable_size(&self) -> usize {
-        self.memory.usable_size()
+        self.memory.usable_size(self.signal_reserve())
+    }
+
+    /// Bytes below the usable ones, where a signal's frame finds room.
+    #[must_use]
+    pub fn signal_reserve(&self) -> usize {
+        memory::reserve(&self.pool.config)
     }
 
     /// One past the highest address.

@@ -27,6 +27,12 @@ fn guard_bytes() -> usize {
     GUARD_BYTES.next_multiple_of(sys::page_size())
 }
 
+/// Bytes of each stack that are kept for a signal frame.
+pub(super) fn reserve(config: &StackPoolConfig) -> usize {
+    let configured = config.signal_reserve.map(|bytes| bytes.next_multiple_of(sys::page_size()));
+    configured.unwrap_or_else(sys::signal_reserve)
+}
+
 /// Stacks in a class's first slab; each further slab doubles.
 const FIRST_SLAB_STACKS: usize = 16;
 
@@ -60,9 +66,9 @@ impl Memory {
         NonZeroUsize::new(self.limit.get() - guard_bytes()).unwrap_or(self.limit)
     }
 
-    /// Bytes below which a signal frame still fits.
-    pub(super) fn usable_size(&self) -> usize {
-        self.base.get() - self.limit.get() - sys::signal_reserve()
+    /// Bytes above the guard that are not among the `reserve` bytes for a signal frame.
+    pub(super) fn usable_size(&self, reserve: usize) -> usize {
+        self.base.get() - self.limit.get() - reserve
     }
 
     /// Gives the memory back to the system and keeps the address range.
@@ -105,6 +111,9 @@ struct Slab {
 pub(super) struct Slabs {
     /// Bytes from one stack's lowest guard byte to the next one's.
     stride: usize,
+    /// Bytes of it that are kept for a signal frame.
+    #[cfg(not(loom))]
+    reserve: usize,
     guard: Guard,
     max_mappings: Option<usize>,
     next_capacity: usize,
@@ -113,9 +122,12 @@ pub(super) struct Slabs {
 
 impl Slabs {
     pub(super) fn new(usable: usize, config: &StackPoolConfig) -> Self {
-        let span = usable.next_multiple_of(sys::page_size()) + sys::signal_reserve();
+        let reserve = reserve(config);
+        let span = usable.next_multiple_of(sys::page_size()) + reserve;
         Self {
             stride: guard_bytes() + span,
+            #[cfg(not(loom))]
+            reserve,
             guard: config.guard,
             max_mappings: config.max_mappings,
             next_capacity: FIRST_SLAB_STACKS,
@@ -155,7 +167,7 @@ impl Slabs {
 
     #[cfg(not(loom))]
     fn geometry(&self, len: usize) -> Geometry {
-        let usable = self.stride - guard_bytes() - sys::signal_reserve();
+        let usable = self.stride - guard_bytes() - self.reserve;
         Geometry { len, stride: self.stride, guard: guard_bytes(), usable }
     }
 

@@ -23,7 +23,12 @@ pub(crate) fn page_size() -> usize {
 /// Bytes that every stack keeps below what it reports as usable: the largest signal frame of this machine and 1 KiB
 /// for the handler, in whole pages.
 pub(crate) fn signal_reserve() -> usize {
-    (minimal_signal_stack() + 1024).next_multiple_of(page_size())
+    signal_room().next_multiple_of(page_size())
+}
+
+/// Bytes that the largest signal frame of this machine takes, and 1 KiB for its handler.
+pub(crate) fn signal_room() -> usize {
+    minimal_signal_stack() + 1024
 }
 
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(miri)))]

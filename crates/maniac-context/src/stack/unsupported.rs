@@ -6,6 +6,11 @@ use std::num::NonZeroUsize;
 use super::config::{Guard, StackPoolConfig};
 use super::error::StackError;
 
+/// There are no signal frames on no stacks.
+pub(super) fn reserve(_config: &StackPoolConfig) -> usize {
+    0
+}
+
 /// One stack; there is none.
 pub(crate) struct Memory(Infallible);
 
@@ -14,7 +19,7 @@ impl Memory {
         match self.0 {}
     }
 
-    pub(super) fn usable_size(&self) -> usize {
+    pub(super) fn usable_size(&self, _reserve: usize) -> usize {
         match self.0 {}
     }
 

@@ -9,6 +9,11 @@ use corosensei::stack::{DefaultStack, Stack, StackTebFields};
 use super::config::{Guard, StackPoolConfig};
 use super::error::StackError;
 
+/// The kernel has no signal frames to keep room for.
+pub(super) fn reserve(_config: &StackPoolConfig) -> usize {
+    0
+}
+
 /// One stack.
 pub(crate) struct Memory {
     stack: DefaultStack,
@@ -27,7 +32,7 @@ impl Memory {
     }
 
     /// Bytes that calls may use.
-    pub(super) fn usable_size(&self) -> usize {
+    pub(super) fn usable_size(&self, _reserve: usize) -> usize {
         self.usable
     }
 

@@ -1,5 +1,6 @@
 //! Runs a test of this binary in a process of its own.
 #![expect(clippy::print_stdout, reason = "a test reports what it saw")]
+#![allow(dead_code, reason = "each test program uses a part")]
 
 use std::process::{Command, Output};
 

@@ -4,6 +4,7 @@ use super::next::NextEnds;
 use super::reactor::Reactor;
 use super::remote::Request;
 use super::role::Role;
+use super::thread::Thread;
 use crate::runtime::core::Core;
 use crate::task::TaskRef;
 use maniac_arena::{Leaf, SizeClass, Slot, SlotPool};
@@ -46,6 +47,9 @@ pub(crate) struct RoleLocal {
     pub(crate) glances: Box<[Glance]>,
     /// Entries taken out of the thread's inbox, the oldest last; kept for its memory.
     pub(crate) pinned: Vec<u32>,
+    /// Entries of preempted tasks. They wait until nothing else is ready, or for as many tasks as run between two looks at the clock: a poll
+    /// of theirs takes long.
+    pub(crate) left: VecDeque<u32>,
 }
 
 /// Another role at one moment.
@@ -84,6 +88,7 @@ impl RoleLocal {
             expired: VecDeque::new(),
             glances: vec![Glance::default(); roles].into(),
             pinned: Vec::new(),
+            left: VecDeque::new(),
         }
     }
 
@@ -177,6 +182,11 @@ impl RoleLocal {
             || !self.expired.is_empty()
             || !self.reactor.is_idle()
             || self.wheel.next_deadline().is_some_and(|at| at <= now)
+    }
+
+    /// Whether tasks wait that only `thread`, the role's owner, may run.
+    pub(crate) fn has_pinned(&self, thread: &Thread) -> bool {
+        !thread.inbox.is_empty() || !self.pinned.is_empty() || !self.left.is_empty()
     }
 
     /// Has the next turn begin with a look at clock, timers and driver.

@@ -7,7 +7,7 @@ use crate::coop::{BUDGET, UNLIMITED};
 use crate::runtime;
 use crate::runtime::core::Core;
 use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
-use crate::task::{Id, TaskRef, contain, coroutine, waker};
+use crate::task::{Id, TaskRef, contain, coroutine, preemptible, waker};
 use maniac_sync::wait;
 use std::task::Context;
 
@@ -28,6 +28,7 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
             settle(thread, task, outcome)
         }
         Start::PollOnCoroutine => by(guard, task, coroutine::poll),
+        Start::PollPreemptible => by(guard, task, preemptible::poll),
         Start::Resume => by(guard, task, coroutine::resume),
         Start::Cancel => {
             let thread = enter(guard, task);
@@ -60,6 +61,7 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
         Start::Forward(other) => return runtime::forward(task, other),
         Start::Poll => poll_in_task(task),
         Start::PollOnCoroutine => coroutine::poll(task),
+        Start::PollPreemptible => preemptible::poll(task),
         Start::Resume => coroutine::resume(task),
         Start::Cancel => {
             cancel(task);
@@ -86,7 +88,11 @@ pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
             cancel(task);
             true
         }
-        Start::Stale | Start::Forward(_) | Start::Resume | Start::PollOnCoroutine => false,
+        Start::Stale
+        | Start::Forward(_)
+        | Start::Resume
+        | Start::PollOnCoroutine
+        | Start::PollPreemptible => false,
     }
 }
 

@@ -6,6 +6,7 @@ use super::role::Role;
 use super::word::PollWord;
 use crate::runtime::core::Core;
 use crate::task::Id;
+use maniac_context::preempt::{self, REQUEST_BITS};
 use std::backtrace::Backtrace;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -21,6 +22,10 @@ pub(crate) struct Thread {
     pub(crate) poll: PollWord,
     /// The word of the poll that is asked to yield at its next leaf operation.
     yield_at: AtomicU64,
+    /// The word of its last poll of a preemptible task.
+    preemptible: AtomicU64,
+    /// Where requests to leave such a poll go.
+    target: preempt::Target,
     /// The role that this thread holds, or held when its poll began.
     pub(crate) role: AtomicPtr<Role>,
     /// The role in whose driver this thread sleeps, or a host's loop in its place.
@@ -69,6 +74,8 @@ impl Thread {
         Thread {
             poll: PollWord::new(),
             yield_at: AtomicU64::new(0),
+            preemptible: AtomicU64::new(0),
+            target: preempt::Target::new(),
             role: AtomicPtr::new(null_mut()),
             sleeps_on: AtomicPtr::new(null_mut()),
             inbox: Inbox::new(),
@@ -93,6 +100,7 @@ impl Thread {
 
     /// Binds this record to the calling OS thread.
     pub(crate) fn bind(&self) {
+        self.target.bind();
         *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(std::thread::current());
     }
 
@@ -124,6 +132,32 @@ impl Thread {
     pub(crate) fn should_yield(&self) -> bool {
         let asked = self.yield_at.load(Ordering::Relaxed);
         asked == self.poll.now() && asked & 1 == 1
+    }
+
+    /// The calling OS thread leaves this record.
+    pub(crate) fn unbind(&self) {
+        self.target.unbind();
+    }
+
+    /// The poll that this thread, the calling one, is in may be left by a switch.
+    pub(crate) fn set_preemptible(&self) {
+        self.preemptible.store(self.poll.now(), Ordering::Relaxed);
+    }
+
+    /// Asks the thread to leave the poll whose word is `word`; `false` if that poll cannot be left so.
+    pub(crate) fn ask_to_leave(&self, word: u64) -> bool {
+        self.is_preemptible(word) && self.target.request(word).is_ok()
+    }
+
+    /// Whether the poll whose word is `word` may be left by a switch.
+    pub(crate) fn is_preemptible(&self, word: u64) -> bool {
+        self.preemptible.load(Ordering::Relaxed) == word
+    }
+
+    /// Whether this thread, the calling one, is still in the poll that `request` is about, and has its role. Async-signal-safe.
+    pub(crate) fn is_asked_to_leave(&self, request: u64) -> bool {
+        let word = self.poll.now();
+        word & 1 == 1 && (word ^ request) << (u64::BITS - REQUEST_BITS) == 0 && !self.poll.is_doubtful()
     }
 
     /// The role is taken because of the poll that this thread is in. The caller holds the role's arbiter.

@@ -122,6 +122,12 @@ fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
 pub(crate) fn housekeeping(mut guard: RoleGuard) -> Option<RoleGuard> {
     let (core, role) = (guard.core(), guard.role());
     let local = guard.local();
+    // Not if somebody asked for this look: the others have not had their turn yet.
+    if local.since_housekeeping <= HOUSEKEEPING
+        && let Some(index) = local.left.pop_front()
+    {
+        local.pinned.insert(0, index);
+    }
     local.since_housekeeping = 0;
     local.now = core.clock().now();
     local.reactor.poll(Some(Duration::ZERO), &mut local.due);
@@ -287,6 +293,7 @@ fn has_work(guard: &mut RoleGuard) -> bool {
     role.next.maybe_ready()
         || !role.batch.is_empty()
         || !local.pinned.is_empty()
+        || !local.left.is_empty()
         || !thread.inbox.is_empty()
         || core.maybe_ready(role.index())
         || !role.remote.is_empty()

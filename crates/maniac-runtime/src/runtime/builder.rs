@@ -50,6 +50,7 @@ impl RuntimeBuilder {
                 stall_after: Duration::from_millis(100),
                 driver: DriverKind::Auto,
                 stack_size: 256 * 1024,
+                signal_reserve: None,
                 max_sync_threads: 512,
                 coroutines: false,
                 report_overflows: true,
@@ -169,6 +170,13 @@ impl RuntimeBuilder {
     /// The stack of a coroutine, in bytes. Only what is touched costs memory.
     pub fn stack_size(mut self, bytes: usize) -> RuntimeBuilder {
         self.config.stack_size = bytes;
+        self
+    }
+
+    /// Bytes below the usable part of a coroutine's stack where a signal's frame finds room; by default what the largest frame of this machine takes and 1 KiB
+    /// for its handler. With less, [preemptible](crate::task::spawn_preemptible) tasks are refused.
+    pub fn signal_reserve(mut self, bytes: usize) -> RuntimeBuilder {
+        self.config.signal_reserve = Some(bytes);
         self
     }
 

@@ -32,6 +32,10 @@ pub enum Preemption {
     /// all code: nothing is interrupted, no signal is sent, no thread's priority changes.
     #[default]
     HandOff,
+    /// As [`Preemption::HandOff`], but a poll of a task that was spawned as [preemptible](crate::task::spawn_preemptible) is first tried to be left where it is, by a signal
+    /// to its thread (SIGURG): the thread goes on with the others, and later with that task. Where that is refused the role is handed off. Experimental; Linux on
+    /// x86-64, AArch64, RISC-V 64 and LoongArch64, elsewhere the same as `HandOff`.
+    HandOffAndSwitch,
 }
 
 /// Which driver a runtime uses.
@@ -180,6 +184,7 @@ pub(crate) struct Config {
     pub(crate) stall_after: Duration,
     pub(crate) driver: DriverKind,
     pub(crate) stack_size: usize,
+    pub(crate) signal_reserve: Option<usize>,
     pub(crate) max_sync_threads: usize,
     pub(crate) coroutines: bool,
     pub(crate) report_overflows: bool,
@@ -197,6 +202,11 @@ impl Config {
         options.huge_pages = self.memory.use_huge_pages;
         options.preinitialize = self.memory.preinitialize;
         options
+    }
+
+    /// Whether polls of preemptible tasks are left by a switch.
+    pub(crate) fn switches(&self) -> bool {
+        self.preemption == Preemption::HandOffAndSwitch && maniac_context::preempt::SUPPORTED
     }
 
     /// The class of pre-initialised leaves, which serve smaller tasks too.

@@ -173,7 +173,11 @@ impl Core {
             if self.config.report_overflows {
                 crate::task::coroutine::report_overflows();
             }
-            StackPool::new(StackPoolConfig::default().stack_size(self.config.stack_size)).ok()
+            let mut stacks = StackPoolConfig::default().stack_size(self.config.stack_size);
+            if let Some(bytes) = self.config.signal_reserve {
+                stacks = stacks.signal_reserve(bytes);
+            }
+            StackPool::new(stacks).ok()
         };
         self.stacks.get_or_init(make).as_ref()
     }

@@ -4,7 +4,8 @@
 //! nobody knows beforehand. So the monitor looks at the workers from time to time. One whose count of polls has not moved since the last
 //! look, while it is awake and tasks wait in its queues, is in a long poll: a sleeping worker is woken to fetch them. With
 //! [`Preemption::HandOff`] a poll that goes on for longer than the [`Quantum`] allows is then asked to yield, and after half a quantum more its role goes
-//! to another thread (`docs/internals/preemption.md` has the protocol).
+//! to another thread (`docs/internals/preemption.md` has the protocol). With [`Preemption::HandOffAndSwitch`] the thread of a preemptible task's poll is asked to leave that, and
+//! the role goes to another thread if it is still in the poll at the next look.
 //!
 //! The monitor looks often only while a poll goes on; it rests when all workers have slept for a while. A runtime of one worker has a monitor only for
 //! preemption and for stalls ([`stall`](super::stall)).
@@ -60,6 +61,8 @@ struct Seen {
     since: Instant,
     /// Whether that poll stayed on its worker although it was overdue.
     refused: bool,
+    /// Whether its thread was asked to leave it at the last look.
+    asked_to_leave: bool,
 }
 
 impl Core {
@@ -97,7 +100,7 @@ impl Core {
 
     fn monitor(&'static self) {
         let quantum = match self.config().preemption {
-            Preemption::HandOff => Some(Quantum::new(self.config().quantum)),
+            Preemption::HandOff | Preemption::HandOffAndSwitch => Some(Quantum::new(self.config().quantum)),
             Preemption::Off => None,
         };
         let shortest = quantum.map_or(SHORTEST, |quantum| quantum.half());
@@ -158,20 +161,31 @@ impl Core {
     fn watch(&'static self, role: &'static Role, seen: &mut Seen, quantum: &Quantum) -> Look {
         let poll = role.holder().map(|thread| (thread, thread.poll.now())).filter(|(_, word)| word & 1 == 1);
         let (Some((thread, word)), true) = (poll, seen.is(poll)) else {
-            *seen = Seen { poll, since: Instant::now(), refused: false, ..*seen };
+            *seen = Seen { poll, since: Instant::now(), refused: false, asked_to_leave: false, ..*seen };
             return Look::Busy;
         };
         let ran = seen.since.elapsed();
         if ran < quantum.shortest() {
             return Look::Stuck;
         }
-        let act = match self.act(role, (thread, word), quantum, ran) {
-            // There was no thread at hand.
-            Some((Act::Seize, false)) if self.may_be_overdue() && self.warm_spare().is_ok() => {
-                self.act(role, (thread, word), quantum, ran)
+        // Asked before, and still there: refused, or without a processor.
+        let stayed = std::mem::take(&mut seen.asked_to_leave);
+        if stayed {
+            self.overdue.not_switched();
+        }
+        let leaves = !stayed && self.config().switches() && thread.is_preemptible(word);
+        let mut act = self.act(role, (thread, word), quantum, ran, leaves);
+        if leaves && matches!(act, Some((Act::Seize, _))) {
+            seen.asked_to_leave = thread.ask_to_leave(word);
+            if seen.asked_to_leave {
+                return Look::Stuck;
             }
-            act => act,
-        };
+            act = self.act(role, (thread, word), quantum, ran, false);
+        }
+        // There was no thread at hand.
+        if act == Some((Act::Seize, false)) && self.may_be_overdue() && self.warm_spare().is_ok() {
+            act = self.act(role, (thread, word), quantum, ran, false);
+        }
         let (act, seized) = match act {
             None => return Look::Busy,
             Some((Act::Nothing, _)) => return Look::Calm,
@@ -180,10 +194,10 @@ impl Core {
         if thread.ask_to_yield(word) {
             self.overdue.asked();
         }
-        if act == Act::Ask {
+        if act == Act::Ask && !leaves {
             // Whoever does not yield is about to be replaced; without a thread for that it stays, and is counted then.
             let _ = self.warm_spare();
-        } else if !seized {
+        } else if act == Act::Seize && !seized {
             if !std::mem::replace(&mut seen.refused, true) {
                 self.refuse_overdue();
             }
@@ -193,24 +207,32 @@ impl Core {
     }
 
     /// Does to a poll that has gone on for `ran` what the quantum says, as far as that takes the role's owner-only part; whether the role went to another
-    /// thread. `None`: the poll is over.
+    /// thread. `None`: the poll is over. If its thread `leaves` it when asked, the role stays.
     fn act(
         &'static self,
         role: &'static Role,
         (thread, word): (&'static Record, u64),
         quantum: &Quantum,
         ran: Duration,
+        leaves: bool,
     ) -> Option<(Act, bool)> {
         // Before the interruption, which is to be short.
-        let mut spare = if self.may_be_overdue() { self.waiting_spare() } else { None };
+        let mut spare = if !leaves && self.may_be_overdue() { self.waiting_spare() } else { None };
         let act = role.interrupt(thread, word, |local, heir| {
-            let waits = if heir.is_some() { Waits::Events } else { role.waits(local) };
+            let waits = match heir {
+                Some(_) => Waits::Events,
+                None => match role.waits(local) {
+                    // What is pinned to the thread has its turn only if that leaves the poll.
+                    Waits::Nothing if leaves && local.has_pinned(thread) => Waits::Tasks,
+                    waits => waits,
+                },
+            };
             let act = quantum.act(waits, ran);
             let to = match act {
-                Act::Seize if self.may_be_overdue() => heir.or_else(|| spare.take()),
+                Act::Seize if !leaves && self.may_be_overdue() => heir.or_else(|| spare.take()),
                 _ => None,
             };
-            if to.is_some() {
+            if to.is_some() || leaves {
                 local.look_around();
             }
             ((act, to.is_some()), to)
@@ -237,7 +259,7 @@ impl Core {
 
 impl Seen {
     fn nothing() -> Seen {
-        Seen { polls: 0, poll: None, since: Instant::now(), refused: false }
+        Seen { polls: 0, poll: None, since: Instant::now(), refused: false, asked_to_leave: false }
     }
 
     fn is(&self, poll: Option<(&'static Record, u64)>) -> bool {

@@ -17,6 +17,8 @@ struct Counts {
     seized: AtomicU64,
     asked: AtomicU64,
     refused: AtomicU64,
+    switched: AtomicU64,
+    not_switched: AtomicU64,
 }
 
 /// What preemption has done.
@@ -39,6 +41,10 @@ pub struct PreemptionMetrics {
     pub asked_to_yield: u64,
     /// Polls that stayed on their worker since there were as many overdue threads as `max_overdue_threads` allows, or the system gave no thread.
     pub refused: u64,
+    /// Times that a poll of a preemptible task was left by a switch; the task went on later.
+    pub switched: u64,
+    /// Times that such a poll was asked to be left and was not, or not soon: it was in code that is not registered, in a section that forbids it, or had no processor.
+    pub switches_refused: u64,
 }
 
 impl Overdue {
@@ -62,12 +68,24 @@ impl Overdue {
         self.counts.asked.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// This thread left a poll by a switch.
+    pub(crate) fn switched(&self) {
+        self.counts.switched.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A poll that was asked to be left goes on.
+    pub(super) fn not_switched(&self) {
+        self.counts.not_switched.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn metrics(&self) -> PreemptionMetrics {
         PreemptionMetrics {
             overdue_threads: self.now.load(Ordering::Relaxed),
             seized: self.counts.seized.load(Ordering::Relaxed),
             asked_to_yield: self.counts.asked.load(Ordering::Relaxed),
             refused: self.counts.refused.load(Ordering::Relaxed),
+            switched: self.counts.switched.load(Ordering::Relaxed),
+            switches_refused: self.counts.not_switched.load(Ordering::Relaxed),
         }
     }
 }

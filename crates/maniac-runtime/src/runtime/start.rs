@@ -41,6 +41,10 @@ impl Runtime {
         // From here on an error drops the runtime, which shuts down what was started.
         core.equip_roles()?;
         core.preinitialize()?;
+        if core.config().switches() {
+            maniac_context::preempt::install()
+                .map_err(|error| BuildError::io("the handler of SIGURG was refused", error))?;
+        }
         if !core.config().host {
             for role in core.roles() {
                 core.start_worker(role)

@@ -107,6 +107,7 @@ impl Core {
 
     /// An OS thread of this core, or one that entered it, ends: tasks that are pinned to it are aborted and dropped here, as nobody else may.
     pub(crate) fn retire_thread(&'static self, thread: &'static Thread) {
+        thread.unbind();
         let before = context::set_thread(Some(thread));
         let clean = self.abort_pinned(thread);
         context::set_thread(before);

@@ -6,6 +6,7 @@
 
 use super::header::TaskRef;
 use super::id::Id;
+use super::preemptible;
 use super::state::{Finish, generation};
 use crate::role::context::{self, InPoll};
 use crate::role::{Outcome, begins_to_wait, poll_in_task};
@@ -46,6 +47,7 @@ thread_local! {
 pub(crate) fn clear_table() {
     let table = TABLE.replace(ManuallyDrop::new(Table::new()));
     drop(ManuallyDrop::into_inner(table));
+    preemptible::clear_table();
 }
 
 /// Polls a task that this thread took, on a coroutine if there is a stack for one.
@@ -72,6 +74,9 @@ pub(crate) fn poll(task: TaskRef) -> Outcome {
 /// Resumes the suspended poll of a task that this thread took.
 pub(crate) fn resume(task: TaskRef) -> Outcome {
     let key = task.header().coroutine.load(Ordering::Relaxed) as usize;
+    if key & preemptible::KEY != 0 {
+        return preemptible::resume(task, key);
+    }
     let coroutine = TABLE.with_borrow_mut(|table| table.suspended.remove(key));
     run(task, coroutine, |coroutine| coroutine.resume(ResumeWith::Value(Resumed)))
 }
@@ -106,8 +111,13 @@ fn run(
 
 /// Keeps a suspended poll; from here on a wake brings the task back to this thread.
 fn suspended(task: TaskRef, coroutine: TaskCoroutine) -> Outcome {
-    let Some(thread) = context::thread() else { unreachable!("a poll runs on a thread of a runtime") };
     let key = TABLE.with_borrow_mut(|table| table.suspended.insert(coroutine));
+    suspended_as(task, key)
+}
+
+/// Has the task be resumed by this key.
+pub(super) fn suspended_as(task: TaskRef, key: usize) -> Outcome {
+    let Some(thread) = context::thread() else { unreachable!("a poll runs on a thread of a runtime") };
     task.header().coroutine.store(key as u32, Ordering::Relaxed);
     thread.note_pinned();
     let id = Id::new(task.index(), generation(task.header().state.load()));

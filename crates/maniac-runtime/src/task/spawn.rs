@@ -23,6 +23,8 @@ pub enum SpawnError {
     ShutDown,
     /// This thread is in no runtime.
     NoRuntime,
+    /// The runtime's stacks have no room for a signal's frame, which preemptible tasks need.
+    NotPreemptible(maniac_context::preempt::NotPreemptible),
     /// The blocking pool has no thread and the system gives none.
     Thread(std::io::Error),
 }
@@ -36,6 +38,7 @@ impl fmt::Display for SpawnError {
             SpawnError::Arena(error) => error.fmt(f),
             SpawnError::ShutDown => f.write_str("the runtime is shutting down"),
             SpawnError::NoRuntime => f.write_str(NO_RUNTIME),
+            SpawnError::NotPreemptible(error) => error.fmt(f),
             SpawnError::Thread(error) => write!(f, "no thread for blocking work: {error}"),
         }
     }
@@ -45,6 +48,7 @@ impl std::error::Error for SpawnError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             SpawnError::Arena(error) => error.source(),
+            SpawnError::NotPreemptible(error) => Some(error),
             SpawnError::Thread(error) => Some(error),
             _ => None,
         }
@@ -111,7 +115,7 @@ impl Core {
         }
     }
 
-    /// Spawns a task, pinned to `pin` if given, with `flags` of its state word: COROUTINE, BACKGROUND.
+    /// Spawns a task, pinned to `pin` if given, with `flags` of its state word: COROUTINE, PREEMPTIBLE, BACKGROUND.
     ///
     /// # Safety
     /// The future and its output are Send, or `pin` is the calling thread.
@@ -132,7 +136,8 @@ impl Core {
             None if flags & state::BACKGROUND != 0 => Queue::Background,
             None => Queue::Ready,
         };
-        let coroutines = if self.config.coroutines { state::COROUTINE } else { 0 };
+        let preemptible = flags & state::PREEMPTIBLE != 0;
+        let coroutines = if self.config.coroutines && !preemptible { state::COROUTINE } else { 0 };
         let flags = state::HANDLE | coroutines | flags;
         let mut start = Start { core: self, queue, flags, parts: Some((origin, future)) };
         // SAFETY: [TASK-10] passed on.
@@ -278,7 +283,7 @@ enum Queue {
 struct Start<F> {
     core: &'static Core,
     queue: Queue,
-    /// HANDLE, COROUTINE where the task's code bears suspensions, BACKGROUND.
+    /// HANDLE, COROUTINE where the task's code bears suspensions, PREEMPTIBLE, BACKGROUND.
     flags: u64,
     parts: Option<(Origin, F)>,
 }

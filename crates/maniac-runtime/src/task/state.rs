@@ -16,6 +16,7 @@
 //! | JOIN_WAKER | the handle | the waker field is set: the runner's once COMPLETE, the handle's otherwise |
 //! | COROUTINE | spawn | the task's polls run on coroutines |
 //! | BACKGROUND | spawn | its entries, while it is not pinned, go into the queue of tasks that run when nothing else is ready |
+//! | PREEMPTIBLE | spawn | its polls run on coroutines that may be left at an arbitrary instruction |
 //! | FREEING | who frees | (without LIVE) the slot is on its way to its free list: it may be allocated, but the core not renewed |
 //!
 //! At most one queue entry exists for a task, since only the step that sets NOTIFIED on a word without RUNNING makes
@@ -42,6 +43,8 @@ pub(crate) const TAKEN: u64 = 1 << 9;
 pub(crate) const FREEING: u64 = 1 << 11;
 /// The task runs when nothing else is ready.
 pub(crate) const BACKGROUND: u64 = 1 << 12;
+/// The task's polls may be left at an arbitrary instruction of registered code.
+pub(crate) const PREEMPTIBLE: u64 = 1 << 13;
 const THREAD_SHIFT: u32 = 16;
 const THREAD_MASK: u64 = 0xffff << THREAD_SHIFT;
 const GENERATION_SHIFT: u32 = 32;
@@ -73,6 +76,8 @@ pub(crate) enum Start {
     Poll,
     /// Poll the future on a coroutine.
     PollOnCoroutine,
+    /// Poll the future on a coroutine that may be left at an arbitrary instruction.
+    PollPreemptible,
     /// Resume the task's coroutine.
     Resume,
     /// Drop the future: the task is aborted.
@@ -172,13 +177,13 @@ impl State {
 
     /// Starts a task in a free slot that this thread allocated; returns its generation. `first` is the generation of a
     /// slot that was never used. The task is NOTIFIED: the caller makes the entry.
-    /// `flags` are HANDLE, COROUTINE and BACKGROUND where they apply. With `pin` it belongs to that thread.
+    /// `flags` are HANDLE, COROUTINE, PREEMPTIBLE and BACKGROUND where they apply. With `pin` it belongs to that thread.
     #[inline]
     pub(crate) fn begin(&self, first: u32, pin: Option<u16>, flags: u64) -> u32 {
         let old = self.0.load(Ordering::Relaxed);
         debug_assert_eq!(old & (LIVE | RUNNING | NOTIFIED), 0, "the slot is in use");
         let generation = if old == 0 { first } else { generation(old) };
-        debug_assert_eq!(flags & !(HANDLE | COROUTINE | BACKGROUND), 0);
+        debug_assert_eq!(flags & !(HANDLE | COROUTINE | PREEMPTIBLE | BACKGROUND), 0);
         let mut new = u64::from(generation) << GENERATION_SHIFT | LIVE | NOTIFIED | flags;
         if let Some(thread) = pin {
             new |= PINNED | u64::from(thread) << THREAD_SHIFT;
@@ -289,12 +294,13 @@ impl State {
     /// Takes the queue entry of this task, on `me`, the thread that holds it.
     #[inline]
     pub(crate) fn start(&self, me: u16) -> Start {
-        const UNUSUAL: u64 = RUNNING | COMPLETE | PINNED | SUSPENDED | ABORTED | COROUTINE;
+        const UNUSUAL: u64 = RUNNING | COMPLETE | SUSPENDED | ABORTED | COROUTINE | PREEMPTIBLE;
         // Nearly always the task may simply be polled; one attempt for that, which costs a few instructions.
         let seen = ordering("state.load", Ordering::Acquire);
         let old = self.0.load(seen);
         let success = ordering("state.start", Ordering::AcqRel);
         if old & (LIVE | NOTIFIED | UNUSUAL) == LIVE | NOTIFIED
+            && (old & PINNED == 0 || thread(old) == me)
             && self.0.compare_exchange(old, old ^ (NOTIFIED | RUNNING), success, seen).is_ok()
         {
             return Start::Poll;
@@ -316,9 +322,10 @@ impl State {
                 // The coroutine decides what an abort means, so it goes on in any case.
                 return (Some(running), Start::Resume);
             }
-            let start = match old & (ABORTED | COROUTINE) {
+            let start = match old & (ABORTED | COROUTINE | PREEMPTIBLE) {
                 0 => Start::Poll,
                 COROUTINE => Start::PollOnCoroutine,
+                PREEMPTIBLE => Start::PollPreemptible,
                 _ => Start::Cancel,
             };
             (Some(running), start)
@@ -363,6 +370,17 @@ impl State {
             }
             (Some(pinned), Finish::Idle)
         })
+    }
+
+    /// The poll was preempted on thread `me`: suspended, and ready to go on. The caller makes the entry.
+    #[cfg_attr(loom, expect(dead_code, reason = "the models preempt nothing"))]
+    pub(crate) fn preempted(&self, me: u16) {
+        // Relaxed: as a suspension.
+        self.update(Ordering::Relaxed, |old| {
+            debug_assert_eq!(old & (LIVE | RUNNING | COMPLETE), LIVE | RUNNING);
+            let pinned = old & !(RUNNING | THREAD_MASK) | PINNED | SUSPENDED | u64::from(me) << THREAD_SHIFT;
+            (Some(pinned | NOTIFIED), ())
+        });
     }
 
     /// A suspended task that was resumed runs on; `local`: it stays pinned, as it was before.
