@@ -13,43 +13,55 @@ use std::task::{Context, Poll, ready};
 /// So many bytes are copied into the operation, which owns them: as many as keep its record within 384 bytes.
 const MOST: usize = 224;
 
-/// A write under way. Dropped, it is cancelled, and over before the stream's next write begins.
-pub(super) struct Gathered<'a> {
-    /// Present until done.
-    op: Option<Op<Send<Slice<[u8; MOST]>>>>,
+/// Writes all of a buffer. Dropped while the driver has a write of it, that is cancelled, and over before the stream's next begins.
+#[must_use = "a future does nothing unless it is polled"]
+pub(crate) struct WriteAll<'a> {
     stream: &'a Stream,
+    /// What is left.
+    buf: &'a [u8],
+    /// The driver's write, until it is done.
+    op: Option<Op<Send<Slice<[u8; MOST]>>>>,
 }
 
-impl<'a> Gathered<'a> {
-    /// Begins to write `bytes`, if they are few and others' writes go along.
+impl<'a> WriteAll<'a> {
+    /// Begins to write `buf`, if it is short and others' writes go along.
     #[inline]
-    pub(super) fn begin(stream: &'a Stream, bytes: &[u8]) -> Option<Self> {
-        if bytes.is_empty() || bytes.len() > MOST {
-            return None;
+    pub(super) fn new(stream: &'a Stream, buf: &'a [u8]) -> Self {
+        let few = !buf.is_empty() && buf.len() <= MOST;
+        let op = (few && stream.may_send()).then(|| {
+            driver::gather(|| {
+                let mut copy = [0; MOST];
+                copy[..buf.len()].copy_from_slice(buf);
+                Send::new(stream.fd().clone(), Slice::new(copy, ..buf.len()), 0)
+            })
+        });
+        Self { stream, buf, op: op.flatten() }
+    }
+}
+
+impl Future for WriteAll<'_> {
+    type Output = io::Result<()>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        if let Some(op) = &mut this.op {
+            let unit = ready!(coop::poll_proceed(cx));
+            let (result, _) = ready!(Pin::new(op).poll(cx));
+            this.op = None;
+            unit.made_progress();
+            this.buf = &this.buf[result?..];
         }
-        let op = driver::gather(|| {
-            let mut copy = [0; MOST];
-            copy[..bytes.len()].copy_from_slice(bytes);
-            Send::new(stream.fd().clone(), Slice::new(copy, ..bytes.len()), 0)
-        })?;
-        Some(Self { op: Some(op), stream })
+        while !this.buf.is_empty() {
+            match ready!(this.stream.poll_write(cx, this.buf))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => this.buf = &this.buf[count..],
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Future for Gathered<'_> {
-    type Output = io::Result<usize>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let op = self.op.as_mut().expect("polled after completion");
-        let (result, _) = ready!(Pin::new(op).poll(cx));
-        self.op = None;
-        unit.made_progress();
-        Poll::Ready(result)
-    }
-}
-
-impl Drop for Gathered<'_> {
+impl Drop for WriteAll<'_> {
     fn drop(&mut self) {
         let Some(op) = self.op.take() else { return };
         op.cancel();

@@ -1,6 +1,6 @@
 //! What all streams of bytes share: TCP and Unix sockets, pipes.
 
-use super::gathered::Gathered;
+use super::gathered::WriteAll;
 use super::{Leftover, register, unregister};
 use crate::buf::{BufResult, RawBufRead, RawBufWrite, Slice};
 use crate::fs::Fd;
@@ -161,21 +161,15 @@ impl Stream {
     }
 
     /// Writes all of `buf`: on a ring, few bytes go along with those of other tasks.
-    pub(crate) async fn write_all(&self, mut buf: &[u8]) -> io::Result<()> {
-        if self.kind != Kind::Pipe
-            && self.io.snapshot().is_writable()
-            && self.settled().is_ok()
-            && let Some(write) = Gathered::begin(self, buf)
-        {
-            buf = &buf[write.await?..];
-        }
-        while !buf.is_empty() {
-            match poll_fn(|cx| self.poll_write(cx, buf)).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                count => buf = &buf[count..],
-            }
-        }
-        Ok(())
+    #[inline]
+    pub(crate) fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
+        WriteAll::new(self, buf)
+    }
+
+    /// Whether an operation may send at once: there is room, as far as is known, and no dropped write before it.
+    #[inline]
+    pub(super) fn may_send(&self) -> bool {
+        self.kind != Kind::Pipe && self.io.snapshot().is_writable() && self.settled().is_ok()
     }
 
     pub(crate) fn poll_write_vectored(
