@@ -66,6 +66,27 @@ pub fn try_submit<T: Operation>(op: T) -> Result<Op<T>, (io::Error, T)> {
     }
 }
 
+/// Begins the operation that `make` gives, if it then goes to the kernel together with those of other tasks: this worker has more tasks to run
+/// before it next speaks with the kernel, and its driver gathers such operations. Else `None`, and a plain call is cheaper.
+///
+/// `make` runs while the worker's state is in use: it must be short, and may call nothing of the runtime.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// use maniac_driver::op::Send;
+/// let nowhere = || -> Send<Vec<u8>> { unreachable!("no worker gathers it") };
+/// assert!(maniac::driver::gather(nowhere).is_none(), "outside a runtime");
+/// ```
+#[inline]
+pub fn gather<T: Operation>(make: impl FnOnce() -> T) -> Option<Op<T>> {
+    let core = core().ok()?;
+    let own = with_role(core.number(), |role, local| {
+        let driver = local.reactor.driver();
+        (role.runs_on() && driver.gathers::<T>()).then(|| driver.submit(make()))
+    });
+    own.ok().flatten()
+}
+
 /// The driver of this worker, or, outside the workers, of one of them: for registrations of descriptors.
 ///
 /// # Errors

@@ -186,6 +186,25 @@ impl Driver {
         }
     }
 
+    /// Whether a `T` that is submitted now goes to the kernel together with what is submitted next, so that many cost one system
+    /// call: there is a ring that knows it and has room. Else a plain call of one's own is cheaper.
+    ///
+    /// ```
+    /// # #[cfg(all(unix, feature = "mio"))] {
+    /// use maniac_driver::{Driver, DriverConfig, DriverKind, NoOffload, op::Send};
+    /// let config = DriverConfig::new().kind(DriverKind::Poll);
+    /// let driver = Driver::new(config, std::sync::Arc::new(NoOffload)).unwrap();
+    /// assert!(!driver.gathers::<Send<Vec<u8>>>());
+    /// # }
+    /// ```
+    pub fn gathers<T: Operation>(&self) -> bool {
+        match &self.backend {
+            #[cfg(maniac_uring)]
+            Backend::Uring(ring) => ring.gathers(T::OPCODE),
+            _ => false,
+        }
+    }
+
     /// Asks for `op` to be ended early, at once: the owner's own form of [`Op::cancel`].
     pub fn cancel<T: Operation>(&mut self, op: &Op<T>) {
         if let Some(record) = op.record() {

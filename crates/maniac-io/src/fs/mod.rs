@@ -44,6 +44,8 @@ mod whole;
 pub use crate::buf::AlignedBuf;
 #[cfg(unix)]
 pub(crate) use open_file::stat as stat_fd;
+#[cfg(unix)]
+pub(crate) use unfinished::Unfinished;
 
 #[cfg(unix)]
 pub use dir::Dir;

@@ -1,5 +1,5 @@
 //! What dropped futures have left with the kernel. A write that was dropped may still happen; whoever writes next to the same
-//! open file waits for it here first, so that it can neither overtake nor be overtaken.
+//! open file, or the same stream, waits for it here first, so that it can neither overtake nor be overtaken.
 
 use maniac_driver::Op;
 use maniac_driver::op::Operation;
@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 /// A piece of work that ends by itself, what remains to be noted then, and an error that somebody must hear.
 type Job = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
 
-/// The unfinished work of one open file. Nothing is allocated before something is dropped.
+/// The unfinished work of one open file or stream. Nothing is allocated before something is dropped.
 #[derive(Default)]
 pub(crate) struct Unfinished {
     shared: OnceLock<Arc<Shared>>,
@@ -87,6 +87,11 @@ impl Unfinished {
             return Poll::Pending;
         }
         Poll::Ready(lock(&shared.failure).take().map_or(Ok(()), Err))
+    }
+
+    /// Whether nothing is unfinished.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.shared.get().is_none_or(Shared::reap)
     }
 
     /// Waits until nothing is unfinished.

@@ -1,12 +1,16 @@
-//! What a splice that was dropped had taken from a stream and not delivered: the next to read gets it.
+//! What dropped futures have left of a stream. What a splice had taken and not delivered is for the next to read; a write that is
+//! still with the kernel is over before the next begins.
 
+use crate::fs::Unfinished;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// See the module's documentation. Empty but after such a splice.
+/// See the module's documentation. Empty but after such a drop.
 #[derive(Default)]
 pub(crate) struct Leftover {
+    /// Writes under way.
+    pub(crate) unfinished: Unfinished,
     /// Whether there is anything, so that reads need not lock.
     some: AtomicBool,
     bytes: Mutex<Vec<u8>>,

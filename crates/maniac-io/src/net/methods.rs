@@ -266,9 +266,9 @@ macro_rules! write_methods {
         ///
         /// # Cancel safety
         ///
-        /// None: how much was written is lost.
+        /// None: how much was written is lost. Nothing more of it is written once a later write has begun.
         pub async fn write_all(&mut self, buf: &[u8]) -> std::io::Result<()> {
-            $crate::io::AsyncWriteExt::write_all(self, buf).await
+            self.stream().write_all(buf).await
         }
 
         /// Writes several buffers, one after the other, as much as there is room for.
@@ -504,8 +504,9 @@ macro_rules! impl_async_write {
 
             fn poll_close(
                 self: std::pin::Pin<&mut Self>,
-                _: &mut std::task::Context<'_>,
+                cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
+                std::task::ready!(self.stream().poll_settled(cx))?;
                 let $this = self;
                 std::task::Poll::Ready($close)
             }

@@ -14,6 +14,7 @@ mod methods;
 #[macro_use]
 mod datagram;
 mod gate;
+mod gathered;
 pub(crate) mod half;
 mod leftover;
 pub mod pipe;

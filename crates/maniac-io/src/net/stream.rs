@@ -1,5 +1,6 @@
 //! What all streams of bytes share: TCP and Unix sockets, pipes.
 
+use super::gathered::WriteAll;
 use super::{Leftover, register, unregister};
 use crate::buf::{BufResult, RawBufRead, RawBufWrite, Slice};
 use crate::fs::Fd;
@@ -8,6 +9,7 @@ use crate::sys;
 use maniac_driver::op::{Inline, Operation, Recv, Send, try_inline};
 use maniac_driver::{Interest, OwnedDescriptor, ReadyEvent, Registration, SharedFd};
 use maniac_runtime::coop;
+use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
@@ -30,7 +32,7 @@ fn asked(lengths: impl Iterator<Item = usize>) -> usize {
 pub(crate) struct Stream {
     io: Registration,
     kind: Kind,
-    /// Made when somebody gets a handle to splice with.
+    /// Made when somebody gets a handle to splice with, or drops a write that is under way.
     leftover: OnceLock<Arc<Leftover>>,
 }
 
@@ -50,11 +52,34 @@ impl Stream {
 
     /// A handle for calls that take any descriptor.
     pub(crate) fn handle(&self) -> Fd {
-        Fd::of_stream(self.fd().clone(), self.leftover.get_or_init(Arc::default).clone())
+        Fd::of_stream(self.fd().clone(), self.left_over().clone())
     }
 
     pub(crate) async fn into_descriptor(self) -> io::Result<OwnedDescriptor> {
+        poll_fn(|cx| self.poll_settled(cx)).await?;
         unregister(self.io).await
+    }
+
+    /// What dropped futures have left, or a place for it.
+    pub(super) fn left_over(&self) -> &Arc<Leftover> {
+        self.leftover.get_or_init(Arc::default)
+    }
+
+    /// Waits until no dropped write is under way any more.
+    #[inline]
+    pub(crate) fn poll_settled(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.leftover.get() {
+            None => Poll::Ready(Ok(())),
+            Some(leftover) => leftover.unfinished.poll_settled(cx),
+        }
+    }
+
+    /// As [`poll_settled`](Self::poll_settled), for calls that do not wait.
+    fn settled(&self) -> io::Result<()> {
+        match self.leftover.get().is_none_or(|leftover| leftover.unfinished.is_settled()) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        }
     }
 
     /// What a dropped splice has left to be read, if anything.
@@ -105,7 +130,7 @@ impl Stream {
         if let Some(leftover) = self.leftover() {
             return Poll::Ready(Ok(leftover.read(buf, true)));
         }
-        self.poll_call(cx, Interest::READABLE, buf.len(), || sys::read(self.fd(), buf))
+        self.poll_call(cx, Interest::READABLE, buf.len(), || self.read_now(buf))
     }
 
     pub(crate) fn poll_read_vectored(
@@ -131,7 +156,20 @@ impl Stream {
 
     #[inline]
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_settled(cx))?;
         self.poll_call(cx, Interest::WRITABLE, buf.len(), || self.write_now(buf))
+    }
+
+    /// Writes all of `buf`: on a ring, few bytes go along with those of other tasks.
+    #[inline]
+    pub(crate) fn write_all<'a>(&'a self, buf: &'a [u8]) -> WriteAll<'a> {
+        WriteAll::new(self, buf)
+    }
+
+    /// Whether an operation may send at once: there is room, as far as is known, and no dropped write before it.
+    #[inline]
+    pub(super) fn may_send(&self) -> bool {
+        self.kind != Kind::Pipe && self.io.snapshot().is_writable() && self.settled().is_ok()
     }
 
     pub(crate) fn poll_write_vectored(
@@ -139,8 +177,18 @@ impl Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_settled(cx))?;
         let asked = asked(bufs.iter().map(|buf| buf.len()));
         self.poll_call(cx, Interest::WRITABLE, asked, || self.write_vectored_now(bufs))
+    }
+
+    /// A socket has calls of its own, which take a shorter way through the kernel than those for any descriptor.
+    #[inline]
+    fn read_now(&self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.kind {
+            Kind::Pipe => sys::read(self.fd(), buf),
+            Kind::Tcp | Kind::Unix => sys::recv(self.fd(), buf),
+        }
     }
 
     #[inline]
@@ -161,7 +209,7 @@ impl Stream {
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self.leftover() {
             Some(leftover) => Ok(leftover.read(buf, true)),
-            None => self.io.try_io(Interest::READABLE, || sys::read(self.fd(), buf)),
+            None => self.io.try_io(Interest::READABLE, || self.read_now(buf)),
         }
     }
 
@@ -176,10 +224,12 @@ impl Stream {
     }
 
     pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        self.settled()?;
         self.io.try_io(Interest::WRITABLE, || self.write_now(buf))
     }
 
     pub(crate) fn try_write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.settled()?;
         self.io.try_io(Interest::WRITABLE, || self.write_vectored_now(bufs))
     }
 
@@ -188,12 +238,18 @@ impl Stream {
         if interest.is_readable() && self.leftover().is_some() {
             return Ok(self.io.snapshot());
         }
+        if interest.is_writable() {
+            poll_fn(|cx| self.poll_settled(cx)).await?;
+        }
         self.io.ready(interest).await
     }
 
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, interest: Interest) -> Poll<io::Result<()>> {
         if interest.is_readable() && self.leftover().is_some() {
             return Poll::Ready(Ok(()));
+        }
+        if interest.is_writable() {
+            ready!(self.poll_settled(cx))?;
         }
         self.io.poll_ready(cx, interest).map_ok(drop)
     }
@@ -226,6 +282,9 @@ impl Stream {
 
     /// Sends straight from an owned buffer.
     pub(crate) async fn write_owned<B: RawBufRead>(&self, buf: B) -> BufResult<usize, B> {
+        if let Err(error) = poll_fn(|cx| self.poll_settled(cx)).await {
+            return (Err(error), buf);
+        }
         let asked = buf.buf_len();
         self.owned(Send::new(self.fd().clone(), buf, 0), Interest::WRITABLE, asked).await
     }

@@ -16,6 +16,7 @@ mod processes;
 mod sockets;
 mod splices;
 mod streams;
+mod whole;
 
 use cut::{Counts, Cutter};
 use maniac_io::buf::shared_pool;
@@ -40,6 +41,7 @@ const FAMILIES: &[Family] = &[
     ("accept", |cutter| Box::pin(sockets::tcp_connections(cutter))),
     ("paths", |cutter| Box::pin(paths::paths(cutter))),
     ("pipe", |cutter| Box::pin(streams::pipe(cutter))),
+    ("write_all", |cutter| Box::pin(whole::whole(cutter))),
     ("udp", |cutter| Box::pin(sockets::udp(cutter))),
     ("cursor", |cutter| Box::pin(files::cursor(cutter))),
     ("halves", |cutter| Box::pin(streams::halves(cutter))),

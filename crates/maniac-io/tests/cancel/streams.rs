@@ -130,7 +130,7 @@ exchange!(over_pipe, pipes::Sender, pipes::Receiver, borrowed);
 exchange!(over_halves, OwnedWriteHalf<TcpStream>, OwnedReadHalf<TcpStream>, owned);
 
 /// Two ends of a connection with small buffers, so that writers wait.
-async fn tcp_pair() -> (TcpStream, TcpStream) {
+pub(crate) async fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_send_buffer_size(8192).unwrap();

@@ -4,12 +4,14 @@ use crate::support::pattern;
 use crate::{echo_back, tcp_pair};
 use maniac_io::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use maniac_io::net::{OwnedReadHalf, TcpStream, UnixStream, pipe};
+use maniac_runtime::runtime::DriverKind;
 use std::io::{ErrorKind, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::time::Duration;
 
 on_both_drivers! {
     echo large_transfer half_close reset broken_pipe peeks vectored owned splits reunites tries proxy short_reads urgent_data readers_of_a_gone_peer moved_between_workers
+    gathered
 }
 
 async fn echo() {
@@ -326,4 +328,34 @@ async fn readers_of_a_gone_peer() {
     drop(server);
     assert_eq!(reading.await.unwrap(), 0);
     drop(writer);
+}
+
+/// Many tasks that write a little at the same time: on a ring the driver does it, without one each by itself.
+async fn gathered() {
+    const TASKS: usize = 64;
+    let (mut readers, mut writers) = (Vec::new(), Vec::new());
+    for n in 0..TASKS {
+        let (mut one, other) = UnixStream::pair().unwrap();
+        readers.push(other);
+        writers.push(maniac_runtime::spawn(async move {
+            for round in 0..10 {
+                one.write_all(&pattern((n + round) as u64, 64)).await.unwrap();
+            }
+            crate::support::metrics().await
+        }));
+    }
+    let mut submitted = 0;
+    for writer in writers {
+        let (kind, metrics) = writer.await.unwrap();
+        submitted = submitted.max(metrics.submitted);
+        assert!(kind != DriverKind::Poll || metrics.submitted == 0, "{metrics:?}");
+    }
+    let (kind, _) = crate::support::metrics().await;
+    assert!(kind != DriverKind::Uring || submitted > 0, "no write went along with another");
+    for (n, mut reader) in readers.into_iter().enumerate() {
+        let mut all = Vec::new();
+        reader.read_to_end(&mut all).await.unwrap();
+        let sent: Vec<u8> = (0..10).flat_map(|round| pattern((n + round) as u64, 64)).collect();
+        assert_eq!(all, sent);
+    }
 }

@@ -45,6 +45,8 @@ pub(crate) struct RoleLocal {
     pub(crate) expired: VecDeque<Waker>,
     /// What was seen of the other roles when this one last had nothing to do.
     pub(crate) glances: Box<[Glance]>,
+    /// Whether looking on before a sleep is worth its time.
+    pub(crate) patience: Patience,
     /// Entries taken out of the thread's inbox, the oldest last; kept for its memory.
     pub(crate) pinned: Vec<u32>,
     /// Entries of preempted tasks. They wait until nothing else is ready, or for as many tasks as run between two looks at the clock: a poll
@@ -59,6 +61,34 @@ pub(crate) struct Glance {
     pub(crate) polls: u64,
     /// Since when that count stands, in nanoseconds of the core's time.
     pub(crate) since: u64,
+}
+
+/// How often a role's owner looks on before it sleeps: always while that brings work, and ever more seldom while it does not, as where all
+/// work comes from sockets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Patience {
+    /// Times in a row that it brought nothing, up to [`Patience::MOST`].
+    misses: u32,
+    /// Sleeps before which it is left out.
+    skips: u32,
+}
+
+impl Patience {
+    /// One sleep in two to this power begins with it at least, so that it is found out when it pays again.
+    const MOST: u32 = 6;
+
+    /// Whether to look on now.
+    pub(crate) fn begins(&mut self) -> bool {
+        let begins = self.skips == 0;
+        self.skips = self.skips.saturating_sub(1);
+        begins
+    }
+
+    /// Notes whether it has brought something.
+    pub(crate) fn learns(&mut self, found: bool) {
+        self.misses = if found { 0 } else { (self.misses + 1).min(Self::MOST) };
+        self.skips = (1 << self.misses) - 1;
+    }
 }
 
 impl std::fmt::Debug for RoleLocal {
@@ -87,6 +117,7 @@ impl RoleLocal {
             due: Completions::new(),
             expired: VecDeque::new(),
             glances: vec![Glance::default(); roles].into(),
+            patience: Patience::default(),
             pinned: Vec::new(),
             left: VecDeque::new(),
         }
@@ -197,5 +228,29 @@ impl RoleLocal {
     /// Cancels a timer of this role's wheel; a stale id does nothing. The waker is the caller's to drop, outside the bracket.
     pub(crate) fn cancel_timer(&mut self, id: TimerId) -> Option<Waker> {
         self.wheel.cancel_timer(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Patience;
+
+    #[test]
+    fn patience_ends_when_it_is_in_vain_and_comes_back() {
+        let (mut patience, sleeps) = (Patience::default(), 1000);
+        let looks = |patience: &mut Patience, found| {
+            let mut count = 0;
+            for _ in 0..sleeps {
+                if patience.begins() {
+                    patience.learns(found);
+                    count += 1;
+                }
+            }
+            count
+        };
+        let in_vain = looks(&mut patience, false);
+        assert!((sleeps / 64..sleeps / 32).contains(&in_vain), "{in_vain} of {sleeps}");
+        let paying = looks(&mut patience, true);
+        assert!(paying >= sleeps - 64, "{paying} of {sleeps}");
     }
 }

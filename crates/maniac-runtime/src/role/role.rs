@@ -120,6 +120,12 @@ impl Role {
         self.core
     }
 
+    /// Whether something else is about to run here.
+    #[inline]
+    pub(crate) fn runs_on(&self) -> bool {
+        !self.batch.is_empty() || self.core.maybe_ready(self.index()) || self.next.maybe_ready()
+    }
+
     /// How many tasks wait here, about: counted to two, which is as far as anybody wants to know.
     pub(crate) fn waiting(&self) -> usize {
         let here = self.next.len() + self.batch.len();

@@ -226,21 +226,43 @@ pub(crate) fn idle_unless(
     if let Some(index) = core.background.pop() {
         return run_entry(guard, index);
     }
-    if core.spins() {
-        let until = core.clock().now() + SPIN;
-        while core.clock().now() < until {
-            for _ in 0..32 {
-                std::hint::spin_loop();
-            }
-            if has_work(&mut guard) || !core.background.is_empty() {
-                return Some(guard);
-            }
-            if let Some(index) = steal(&mut guard) {
-                return run_entry(guard, index);
-            }
+    if core.spins() && guard.local().patience.begins() {
+        let found = look_on(&mut guard);
+        guard.local().patience.learns(!matches!(found, Found::Nothing));
+        match found {
+            Found::Entry(index) => return run_entry(guard, index),
+            Found::Work => return Some(guard),
+            Found::Nothing => (),
         }
     }
     sleep(guard, limit, woken)
+}
+
+/// What looking on brought.
+enum Found {
+    /// A task of another role.
+    Entry(u32),
+    /// Something that the next turn comes to.
+    Work,
+    Nothing,
+}
+
+/// Looks on for a while, since what others do may make work at any moment.
+fn look_on(guard: &mut RoleGuard) -> Found {
+    let core = guard.core();
+    let until = core.clock().now() + SPIN;
+    while core.clock().now() < until {
+        for _ in 0..32 {
+            std::hint::spin_loop();
+        }
+        if has_work(guard) || !core.background.is_empty() {
+            return Found::Work;
+        }
+        if let Some(index) = steal(guard) {
+            return Found::Entry(index);
+        }
+    }
+    Found::Nothing
 }
 
 /// Takes an entry from another role that has more than it will come to soon: its ready set, its `next`, then its batch.

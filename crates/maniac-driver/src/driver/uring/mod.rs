@@ -142,6 +142,11 @@ impl Uring {
         self.push_record(core, record);
     }
 
+    /// Whether an entry goes into the queue and waits there for others.
+    pub(crate) fn gathers(&self, opcode: u8) -> bool {
+        self.setup.knows(opcode) && self.backlog.is_empty()
+    }
+
     /// Gives the ring an entry; there is room.
     fn push_record(&mut self, core: &mut Core, record: RecordRef) {
         // SAFETY: [INV-1] the owner drives a record that neither the kernel nor a job has.

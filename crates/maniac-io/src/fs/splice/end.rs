@@ -62,7 +62,8 @@ impl End {
     pub(super) async fn settle(&self) -> io::Result<()> {
         match self {
             End::File(file) => file.unfinished.settle().await,
-            End::Stream { .. } => Ok(()),
+            End::Stream { leftover: Some(leftover), .. } => leftover.unfinished.settle().await,
+            End::Stream { leftover: None, .. } => Ok(()),
         }
     }
 
