@@ -18,6 +18,9 @@ export type Attempt = (values: readonly unknown[]) => Promise<readonly unknown[]
 /** Descriptors of the standard streams: a read may wait there for ever, which is Node's to cope with. */
 const STANDARD = 2;
 
+/** Bytes of one read or write at most. */
+const MOST_BYTES = 2 ** 31 - 1;
+
 function isPath(value: unknown): boolean {
   if (typeof value === "string") return value !== "" && !value.includes("\0");
   return value instanceof URL
@@ -29,8 +32,13 @@ function isDescriptor(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > STANDARD && (value as number) < 2 ** 31;
 }
 
-const isOptions = (value: unknown): boolean =>
-  value === undefined || value === null || typeof value === "object" || Buffer.isEncoding(value as string);
+function isOptions(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) {
+    return value === undefined || value === null || Buffer.isEncoding(value as string);
+  }
+  const { signal } = value as { signal?: unknown };
+  return signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal);
+}
 
 /** What a promise gives, as a callback takes it after the error. */
 const results = (value: unknown): readonly unknown[] => (value === undefined ? [] : [value]);
@@ -81,12 +89,14 @@ const counted = ({ bytesRead, bytesWritten, buffer, buffers }: Counted): readonl
 
 /** Whether offset and length, as far as there are any, lie within a buffer. */
 function isWithin(data: NodeJS.ArrayBufferView, offset: unknown, length: unknown): boolean {
-  const [from, count] = [offset ?? 0, length ?? 0];
+  const from = offset ?? 0;
+  const count = length ?? data.byteLength - (from as number);
   return (
     Number.isInteger(from) &&
     Number.isInteger(count) &&
     (from as number) >= 0 &&
     (count as number) >= 0 &&
+    (count as number) <= MOST_BYTES &&
     (from as number) + (count as number) <= data.byteLength
   );
 }
