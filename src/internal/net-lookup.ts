@@ -88,8 +88,16 @@ function inOrder(found: Found[]): Found[] {
   return [...found.filter((one) => one.family === first), ...found.filter((one) => one.family !== first)];
 }
 
+/** Node's own look-up: one that a program has put in its place is the program's wish for all of its sockets. */
+const nodeLookup: unknown = dns.lookup;
+
 /** The look-up that sockets use unless they are given one. */
-export const lookup: Lookup = (hostname, { family = 0, hints = 0, all = false }, callback) => {
+export const lookup: Lookup = (hostname, options, callback) => {
+  const ours = dns.lookup === nodeLookup;
+  (ours ? runtimeLookup : (dns.lookup as unknown as Lookup))(hostname, options, callback);
+};
+
+const runtimeLookup: Lookup = (hostname, { family = 0, hints = 0, all = false }, callback) => {
   if ((hints & ~HINTS) !== 0) {
     throw invalidValue("hints", hints);
   }

@@ -90,21 +90,24 @@ const counted = ({ bytesRead, bytesWritten, buffer, buffers }: Counted): readonl
 /** Whether offset and length, as far as there are any, lie within a buffer. */
 function isWithin(data: NodeJS.ArrayBufferView, offset: unknown, length: unknown): boolean {
   const from = offset ?? 0;
-  const count = length ?? data.byteLength - (from as number);
-  return (
-    Number.isInteger(from) &&
-    Number.isInteger(count) &&
-    (from as number) >= 0 &&
-    (count as number) >= 0 &&
-    (count as number) <= MOST_BYTES &&
-    (from as number) + (count as number) <= data.byteLength
-  );
+  if (!Number.isInteger(from) || (from as number) < 0) return false;
+  const room = data.byteLength - (from as number);
+  const count = length ?? room;
+  return Number.isInteger(count) && (count as number) >= 0 && (count as number) <= Math.min(room, MOST_BYTES);
 }
 
 const isPosition = (value: unknown): boolean =>
   value === undefined || value === null || Number.isSafeInteger(value);
 
-/** A buffer, and maybe offset, length and position; options and text are Node's to sort out. */
+/** Text, and maybe position and encoding. */
+const text: Attempt = (values) => {
+  const [, , position, encoding] = values;
+  const plain =
+    isPosition(position) && (encoding == null || Buffer.isEncoding(encoding as string)) && values.length <= 4;
+  return plain ? byDescriptor("write", counted)(values) : undefined;
+};
+
+/** A buffer, and maybe offset, length and position; options are Node's to sort out. */
 function onBuffer(method: string): Attempt {
   const attempt = byDescriptor(method, counted);
   return (values) => {
@@ -125,6 +128,7 @@ function onBuffers(method: string): Attempt {
   };
 }
 
+const buffer = onBuffer("write");
 const copied = byPath(maniac.cp, 2);
 
 /** How a callback function of `node:fs` is done; those that are not here stay Node's. */
@@ -164,7 +168,7 @@ export const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   truncate: byPath(maniac.truncate),
   unlink: byPath(maniac.unlink),
   utimes: byPath(maniac.utimes),
-  write: onBuffer("write"),
+  write: (values) => (typeof values[1] === "string" ? text : buffer)(values),
   writeFile: withData(maniac.writeFile),
   writev: onBuffers("writev"),
 };

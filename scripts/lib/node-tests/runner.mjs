@@ -46,7 +46,8 @@ async function runOnce(test, { source, slot, maniac }) {
       NODE_COMMON_PORT: String(12_346 + 100 * slot),
     },
   });
-  const { outcome, why } = outcomeOf(result);
+  const { outcome, why: said } = outcomeOf(result);
+  const why = said.replaceAll(`${source}/`, "");
   return {
     outcome,
     why: result.ended ? `${result.ended.replace(/within .*/, `within ${SECONDS} s`)}` : why,

@@ -76,6 +76,7 @@ export function outcomeOf({ code, output }) {
 export function firstError(output) {
   const lines = output.split("\n").map((line) => line.trim());
   const mismatch = lines.find((line) => /^Mismatched .* function calls\./.test(line));
-  const error = lines.find((line) => /^(Uncaught )?[A-Za-z]*(Error|Exception)\b.*/.test(line));
-  return (error ?? mismatch ?? lines.find((line) => line !== ""))?.slice(0, 160);
+  const error = lines.find((line) => /^(Uncaught )?[A-Z]\w*(Error|Exception)( \[|:)/.test(line));
+  const subtest = lines.find((line) => /^not ok \d+ - /.test(line));
+  return (error ?? mismatch ?? subtest ?? lines.find((line) => line !== ""))?.slice(0, 160);
 }
