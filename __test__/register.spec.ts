@@ -294,15 +294,16 @@ test("streams call what the program has put into node:fs, and else this package"
      const seen = [];
      const { fsync, open, close } = fs;
      fs.fsync = (fd, callback) => { seen.push("fsync", typeof fd); fsync(fd, callback); };
+     fs.writeFile(__filename + ".whole", "text", { flush: true }, () => {
      fs.createWriteStream(__filename + ".out", { flush: true }).end("text").on("close", () => {
        fs.open = (...values) => { seen.push("open"); open(...values); };
        fs.close = (fd, callback) => { seen.push("close"); close(fd, callback); };
        const stream = new fs.createReadStream(__filename + ".out", "utf8");
        stream.on("data", (data) => seen.push(data)).on("close", () => console.log(seen.join(" ")));
-     });`,
+     })});`,
   );
   const { ended, report } = await reported([file]);
-  t.is(ended.stdout, "fsync number open text close\n", ended.stderr);
+  t.is(ended.stdout, "fsync number fsync number open text close\n", ended.stderr);
   t.is(report.intercepted.createReadStream, 1);
 });
 

@@ -4,11 +4,10 @@
  *
  * @module
  */
-import { type Callable, callable } from "./internal/callable.js";
-import { DatagramSocket as DatagramSocketClass } from "./internal/net-dgram.js";
+import { DatagramSocket } from "./internal/net-dgram.js";
 import { type Callback, normalize } from "./internal/net-options.js";
-import { Server as ServerClass, type ServerOptions } from "./internal/net-server.js";
-import { Socket as SocketClass } from "./internal/net-socket.js";
+import { Server, type ServerOptions } from "./internal/net-server.js";
+import { Socket } from "./internal/net-socket.js";
 import type {
   ConnectOptions,
   DatagramOptions,
@@ -28,12 +27,14 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from "node:net";
-export type { Callable } from "./internal/callable.js";
+export { DatagramSocket } from "./internal/net-dgram.js";
 export type { Address } from "./internal/net-link.js";
 export type { Found, Lookup, LookupOptions } from "./internal/net-lookup.js";
 export type { Message } from "./internal/net-message.js";
 export type { Callback } from "./internal/net-options.js";
 export type { DropArgument, ListenOptions, ServerEvents, ServerOptions } from "./internal/net-server.js";
+export { Server } from "./internal/net-server.js";
+export { Socket } from "./internal/net-socket.js";
 export type {
   BindOptions,
   ConnectOptions,
@@ -48,51 +49,6 @@ export type {
   TcpConnectOptions,
   Written,
 } from "./internal/net-types.js";
-
-/** A datagram socket; see {@link DatagramSocket}. */
-export type DatagramSocket = DatagramSocketClass;
-/** A server; see {@link Server}. */
-export type Server = ServerClass;
-/** A connection; see {@link Socket}. */
-export type Socket = SocketClass;
-
-/**
- * The class of datagram sockets. As with Node's, `new` may be left out.
- *
- * @example
- * ```ts
- * import { DatagramSocket } from "maniac/net";
- *
- * const socket = DatagramSocket("udp4").bind(() => socket.close());
- * ```
- */
-export const DatagramSocket: Callable<typeof DatagramSocketClass> = callable(DatagramSocketClass);
-
-/**
- * The class of servers. As with Node's, `new` may be left out.
- *
- * @example
- * ```ts
- * import { Server } from "maniac/net";
- *
- * const server = Server((socket) => socket.end("bye"));
- * server.listen(0, () => server.close());
- * ```
- */
-export const Server: Callable<typeof ServerClass> = callable(ServerClass);
-
-/**
- * The class of connections. As with Node's, `new` may be left out.
- *
- * @example
- * ```ts
- * import { Socket } from "maniac/net";
- *
- * const socket = Socket({ allowHalfOpen: true });
- * console.log(socket.pending); // true
- * ```
- */
-export const Socket: Callable<typeof SocketClass> = callable(SocketClass);
 
 /**
  * Connects a new socket: `(options)`, `(port[, host])` or `(path)`, each with a listener for `connect` at the end.
@@ -114,7 +70,7 @@ export function connect(port: number | string, host?: string, listener?: Callbac
 export function connect(portOrPath: number | string, listener?: Callback): Socket;
 export function connect(...args: unknown[]): Socket {
   const [options] = normalize(args);
-  const socket = new SocketClass(options as SocketOptions);
+  const socket = new Socket(options as SocketOptions);
   if (typeof options.timeout === "number" && options.timeout) {
     socket.setTimeout(options.timeout);
   }
@@ -147,7 +103,7 @@ export function createServer(
   options?: ServerOptions | ((socket: Socket) => void),
   listener?: (socket: Socket) => void,
 ): Server {
-  return new ServerClass(options, listener);
+  return new Server(options, listener);
 }
 
 /** Another name of {@link Socket}, as in Node. */
@@ -171,5 +127,5 @@ export function createSocket(
   options: DatagramType | DatagramOptions,
   listener?: (message: Buffer, info: RemoteInfo) => void,
 ): DatagramSocket {
-  return new DatagramSocketClass(options, listener);
+  return new DatagramSocket(options, listener);
 }

@@ -1,6 +1,7 @@
 /** `DatagramSocket`: UDP, in the shape of `node:dgram`'s `Socket`. */
 import { EventEmitter } from "node:events";
 import { type Abortee, unwatch, watch } from "./abort.js";
+import { callable } from "./callable.js";
 import {
   bindFlags,
   type DatagramOption,
@@ -71,6 +72,7 @@ const BOUND = 2;
  * });
  * ```
  */
+@callable
 export class DatagramSocket extends EventEmitter<DatagramEvents> {
   /** The family. */
   readonly type: DatagramType;
@@ -505,7 +507,6 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
 
   /** The interface that datagrams to groups leave by. */
   setMulticastInterface(multicastInterface: string): void {
-    this.#check();
     const text = validString(multicastInterface, "interfaceAddress");
     if (text === "" && this.type === "udp6") {
       throw callError(errnoOf("EINVAL"), "setMulticastInterface");

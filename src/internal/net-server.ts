@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import { getDefaultHighWaterMark } from "node:stream";
 import { type Abortee, unwatch, watch } from "./abort.js";
+import { callable } from "./callable.js";
 import { ACCEPTED, type Accepted } from "./net-accepted.js";
 import { alreadyListening, callError, listenError, notRunning, validPort } from "./net-errors.js";
 import { untilClosed } from "./net-events.js";
@@ -130,6 +131,7 @@ const BACKLOG = 511;
  * }
  * ```
  */
+@callable
 export class Server extends EventEmitter<ServerEvents> {
   /** Connections beyond this number are closed at once, and told by `drop`. */
   maxConnections?: number;

@@ -1,5 +1,6 @@
 /** `Socket`: a stream over TCP or a Unix domain socket, in the shape of `node:net`'s. */
 import { addAbortSignal, Duplex } from "node:stream";
+import { callable } from "./callable.js";
 import { ACCEPTED, type Accepted } from "./net-accepted.js";
 import { type Connectable, connectAsPlanned, connectPath, planOf } from "./net-connect.js";
 import {
@@ -44,6 +45,7 @@ import { validFunction, validSignal } from "./validate.js";
  * });
  * ```
  */
+@callable
 export class Socket extends Duplex {
   /** Whether {@link connect} is under way. */
   connecting = false;

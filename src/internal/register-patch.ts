@@ -109,6 +109,11 @@ function counted(name: string, original: AnyFunction): AnyFunction {
   };
 }
 
+/** These write a file by calling functions of `node:fs`, which a program may have replaced: */
+const WRITES_WHOLE = new Set(["writeFile", "appendFile"]);
+/** then Node's own do it, by those. */
+const WRITES_BY = ["open", "write", "fsync", "close"];
+
 /** What stands in `node:fs` for what streams call, as long as the program does not put something of its own there. */
 const usual = new Map<string, unknown>();
 
@@ -150,8 +155,11 @@ export function patch({ observe, countAll }: PatchOptions): void {
     ...Object.entries(ATTEMPTS).map(([name, attempt]): [string, Attempt] => [name, attempt]),
     ["exists", exists, []],
   ];
-  for (const [name, attempt, first] of callbacks) {
+  for (const [name, whole, first] of callbacks) {
     done.add(name);
+    const attempt: Attempt = WRITES_WHOLE.has(name)
+      ? (values) => (WRITES_BY.some(replaced) ? undefined : whole(values))
+      : whole;
     put(fsFunctions, name, (original) =>
       observe ? watched(name, original) : called(name, attempt, original, first),
     );

@@ -369,6 +369,7 @@ impl Engine {
 
     /// Keeps a descriptor that was opened; gives its number.
     pub(crate) fn keep(&mut self, fd: SharedFd) -> i32 {
+        use std::mem::ManuallyDrop;
         use std::os::fd::{AsRawFd, IntoRawFd};
         let number = fd.as_raw_fd();
         let at = number as usize;
@@ -380,7 +381,7 @@ impl Engine {
             // Dropping it would close the new one.
             match stale.try_unwrap() {
                 Ok(fd) => _ = fd.into_raw_fd(),
-                Err(shared) => std::mem::forget(shared),
+                Err(shared) => _ = ManuallyDrop::new(shared),
             }
         }
         number

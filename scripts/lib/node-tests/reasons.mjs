@@ -20,8 +20,6 @@ export const REASONS = {
     "a FileHandle cannot be sent to a Worker: what makes an object transferable is not open to packages",
   "parallel/test-fs-promises-file-handle-readFile.js": SOONER,
   "parallel/test-fs-promises-file-handle-writeFile.js": SOONER,
-  "parallel/test-fs-write-file-flush.js":
-    "looks for a call of fs.fsync in fs.writeFile with flush: one operation opens, writes, syncs and closes here",
   "parallel/test-net-perf_hooks.js": "entries of type `net` in perf_hooks can be made by Node alone",
   "parallel/test-net-server-keepalive.js":
     "puts a function into _handle.onconnection: connections do not come by way of such a handle",
