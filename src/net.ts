@@ -49,6 +49,7 @@ export type {
   TcpConnectOptions,
   Written,
 } from "./internal/net-types.js";
+export type { HandleView } from "./internal/net-view.js";
 
 /**
  * Connects a new socket: `(options)`, `(port[, host])` or `(path)`, each with a listener for `connect` at the end.

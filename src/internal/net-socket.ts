@@ -523,7 +523,7 @@ export class Socket extends Duplex {
     return this.connecting;
   }
 
-  /** The native side in the shape of Node's; null when there is none. What is set to null is given up. */
+  /** The native side in the shape of Node's; null when there is none. */
   get _handle(): HandleView | null {
     if (this.#handle === null && !this.connecting) {
       return null;
@@ -532,6 +532,7 @@ export class Socket extends Duplex {
     return this.#view;
   }
 
+  /** Gives the native side up. */
   set _handle(value: null) {
     this.#handle = value;
   }

@@ -1,5 +1,5 @@
 /**
- * `_handle`: what Node's sockets and servers show of their insides, for programs that reach in (a descriptor's number, `unref`,
+ * `_handle`: what Node's sockets and servers show of their insides, for programs that reach in (`unref`, the queue's size,
  * options set on the quick). Made when somebody looks; from then on its socket sets options through it, as Node's does.
  */
 import type { Handle } from "./net-link.js";
