@@ -5,7 +5,19 @@
 import type { Handle } from "./net-link.js";
 import { OPTION_KEEP_ALIVE, OPTION_NO_DELAY } from "./ops.js";
 
-/** A socket's native side, in the shape of Node's. */
+/**
+ * A socket's native side, in the shape of Node's.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "maniac/net";
+ *
+ * const server = createServer().listen(0, () => {
+ *   server._handle?.unref();
+ *   server.close();
+ * });
+ * ```
+ */
 export class HandleView {
   readonly #handle: () => Handle | null;
 
