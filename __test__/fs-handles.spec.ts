@@ -1,4 +1,5 @@
 /** Open files: how they end, what streams over them do, and what the package adds. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import nodeFs from "node:fs";
 import nodePromises from "node:fs/promises";
@@ -190,6 +191,45 @@ test.serial("streams take a handle or a number, and another fs", async (t) => {
   const third = await fs.createReadStream(at("a.txt"), { fs: custom as never, encoding: "utf8" }).toArray();
   t.deepEqual(third, ["hello world\n"]);
   t.is(opened, 1);
+});
+
+test.serial("a stream's number that the program has closed is not closed again", async (t) => {
+  for (let round = 0; round < 20; round++) {
+    const stream = fs.createReadStream(at("a.txt"), { autoClose: false });
+    const [fd] = (await once(stream, "open")) as [number];
+    stream.resume();
+    await once(stream, "end");
+    nodeFs.closeSync(fd);
+    // The kernel gives the lowest number that is free: the same one, unless somebody was faster.
+    await using file = await fs.open(at("a.txt"));
+    t.is(await file.readFile("utf8"), "hello world\n");
+  }
+});
+
+test.serial("the reader of a named pipe waits for a writer, and has all that it writes", async (t) => {
+  const reads: [string, (pipe: string) => Promise<string>][] = [
+    ["stream", async (pipe) => (await fs.createReadStream(pipe, "utf8").toArray()).join("")],
+    ["readFile", (pipe) => fs.readFile(pipe, "utf8")],
+    [
+      "handle",
+      async (pipe) => {
+        await using file = await fs.open(pipe);
+        return await file.readFile("utf8");
+      },
+    ],
+  ];
+  for (const [name, read] of reads) {
+    for (const writerFirst of [true, false]) {
+      const pipe = fresh();
+      execFileSync("mkfifo", [pipe]);
+      // Another process: whoever opens first waits for the other.
+      const write = (): ChildProcess => spawn("sh", ["-c", `echo hello > ${pipe}`]);
+      const early = writerFirst ? write() : undefined;
+      const reading = read(pipe);
+      await once(early ?? write(), "exit");
+      t.is(await reading, "hello\n", `${name}, writer ${writerFirst ? "first" : "second"}`);
+    }
+  }
 });
 
 test.serial("an aborted stream closes its file", async (t) => {

@@ -287,6 +287,38 @@ test("what a callback throws is an uncaught exception, as ever", async (t) => {
   t.is((await node([...registered, file])).stdout, "mine uncaughtException\n");
 });
 
+test("streams call what the program has put into node:fs, and else this package", async (t) => {
+  const file = script(
+    "replaced.cjs",
+    `const fs = require("node:fs");
+     const seen = [];
+     const { fsync, open, close } = fs;
+     fs.fsync = (fd, callback) => { seen.push("fsync", typeof fd); fsync(fd, callback); };
+     fs.writeFile(__filename + ".whole", "text", { flush: true }, () => {
+     fs.createWriteStream(__filename + ".out", { flush: true }).end("text").on("close", () => {
+       fs.open = (...values) => { seen.push("open"); open(...values); };
+       fs.close = (fd, callback) => { seen.push("close"); close(fd, callback); };
+       const stream = new fs.createReadStream(__filename + ".out", "utf8");
+       stream.on("data", (data) => seen.push(data)).on("close", () => console.log(seen.join(" ")));
+     })});`,
+  );
+  const { ended, report } = await reported([file]);
+  t.is(ended.stdout, "fsync number fsync number open text close\n", ended.stderr);
+  t.is(report.intercepted.createReadStream, 1);
+});
+
+test("callback forms throw at once what Node throws at once", async (t) => {
+  const file = script(
+    "throws-at-once.cjs",
+    `const fs = require("node:fs");
+     const told = (call) => { try { call(); console.log("nothing"); } catch (error) { console.log(error.code); } };
+     const never = () => console.log("called");
+     told(() => fs.readFile(__filename, { signal: "no" }, never));
+     told(() => fs.write(9, Buffer.alloc(1), 0, 2 ** 31, 0, never));`,
+  );
+  t.is((await node([...registered, file])).stdout, (await node([file])).stdout);
+});
+
 test("where no addon may be loaded the program runs on Node's own, with a warning", async (t) => {
   const file = script(
     "restricted.mjs",

@@ -1,7 +1,8 @@
 // `npm run deep`: the proofs that take too long for every change. miri, the address sanitizer, the long forms of the tests and
 // of the loom models, and what the dependencies may be.
-import { cargo, exit, tap } from "./lib/counts.mjs";
+import { cargo, closing, exit, tap } from "./lib/counts.mjs";
 import { requireMachine } from "./lib/machine.mjs";
+import { withoutNodeTests } from "./lib/node-tests/source.mjs";
 import { which } from "./lib/run.mjs";
 import { addressNodeSteps, sanitizerSteps } from "./lib/sanitizers.mjs";
 import { buildSteps, nodeModule } from "./lib/setup.mjs";
@@ -51,6 +52,15 @@ await main(
       env: { MANIAC_DEEP: "1" },
       minutes: 120,
       count: tap,
+    },
+    {
+      name: "node-tests",
+      about: "Node's own tests of files, sockets and datagrams pass on maniac (docs/node-tests.md)",
+      after: build.map(({ name }) => name),
+      unable: withoutNodeTests,
+      command: [process.execPath, "scripts/node-tests.mjs"],
+      minutes: 60,
+      count: closing,
     },
     {
       name: "deny",

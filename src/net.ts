@@ -34,7 +34,6 @@ export type { Message } from "./internal/net-message.js";
 export type { Callback } from "./internal/net-options.js";
 export type { DropArgument, ListenOptions, ServerEvents, ServerOptions } from "./internal/net-server.js";
 export { Server } from "./internal/net-server.js";
-export type { Written } from "./internal/net-socket.js";
 export { Socket } from "./internal/net-socket.js";
 export type {
   BindOptions,
@@ -48,7 +47,9 @@ export type {
   SendCallback,
   SocketOptions,
   TcpConnectOptions,
+  Written,
 } from "./internal/net-types.js";
+export type { HandleView } from "./internal/net-view.js";
 
 /**
  * Connects a new socket: `(options)`, `(port[, host])` or `(path)`, each with a listener for `connect` at the end.

@@ -127,9 +127,17 @@ export class FileHandle extends EventEmitter {
    * @internal
    */
   static adopt(fd: number): FileHandle {
-    const handle = new FileHandle(fd);
-    forgotten.unregister(handle.#descriptor);
-    return handle;
+    return new FileHandle(fd).disown();
+  }
+
+  /**
+   * Gives the number to somebody else, as {@link FileHandle.adopt} finds it.
+   *
+   * @internal
+   */
+  disown(): this {
+    forgotten.unregister(this.#descriptor);
+    return this;
   }
 
   /** @internal */

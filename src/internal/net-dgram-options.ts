@@ -1,6 +1,8 @@
-/** Options of a datagram socket, set at once. */
+/** What a datagram socket is told when it is bound and after: options, set at once, and a listener. */
+import type { EventEmitter } from "node:events";
 import { callError } from "./net-errors.js";
 import type { Handle } from "./net-link.js";
+import type { Callback } from "./net-options.js";
 import type { DatagramOptions } from "./net-types.js";
 import { BIND_ONLY_V6, BIND_REUSE_ADDRESS, BIND_REUSE_PORT } from "./ops.js";
 import { errnoOf } from "./os-errors.js";
@@ -24,6 +26,20 @@ export function setDatagramOption(
     throw callError(result, call);
   }
   return result;
+}
+
+/** Calls `callback` when the socket is bound, and not after it could not be. */
+export function onceListening(socket: EventEmitter, callback: Callback): void {
+  const forget = (): void => {
+    socket.removeListener("error", forget);
+    socket.removeListener("listening", listening);
+  };
+  const listening = (): void => {
+    forget();
+    callback.call(socket);
+  };
+  socket.on("error", forget);
+  socket.on("listening", listening);
 }
 
 /** What a socket that is not bound answers. */

@@ -1,7 +1,14 @@
 /** `DatagramSocket`: UDP, in the shape of `node:dgram`'s `Socket`. */
-import { EventEmitter, on } from "node:events";
+import { EventEmitter } from "node:events";
 import { type Abortee, unwatch, watch } from "./abort.js";
-import { bindFlags, type DatagramOption, setDatagramOption, unboundError } from "./net-dgram-options.js";
+import { callable } from "./callable.js";
+import {
+  bindFlags,
+  type DatagramOption,
+  onceListening,
+  setDatagramOption,
+  unboundError,
+} from "./net-dgram-options.js";
 import {
   alreadyBound,
   badSocketType,
@@ -13,10 +20,11 @@ import {
   peerError,
   validPort,
 } from "./net-errors.js";
+import { untilClosed } from "./net-events.js";
 import { type Address, Handle } from "./net-link.js";
 import { type Lookup, lookup as ownLookup } from "./net-lookup.js";
 import { bytesOfMessage, gather, type Message } from "./net-message.js";
-import { type Callback, optionalFunction, validNumber, validString } from "./net-options.js";
+import { type Callback, validNumber, validString } from "./net-options.js";
 import type {
   BindOptions,
   DatagramEvents,
@@ -40,7 +48,8 @@ import {
   OPTION_SEND_BUFFER,
   OPTION_TTL,
 } from "./ops.js";
-import { validSignal, validUint32 } from "./validate.js";
+import { errnoOf } from "./os-errors.js";
+import { validFunction, validSignal, validUint32 } from "./validate.js";
 
 const UNBOUND = 0;
 const BINDING = 1;
@@ -63,6 +72,7 @@ const BOUND = 2;
  * });
  * ```
  */
+@callable
 export class DatagramSocket extends EventEmitter<DatagramEvents> {
   /** The family. */
   readonly type: DatagramType;
@@ -98,7 +108,9 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
     if (this.type !== "udp4" && this.type !== "udp6") {
       throw badSocketType();
     }
-    optionalFunction(lookup, "lookup");
+    if (lookup !== undefined) {
+      validFunction(lookup, "lookup");
+    }
     this.#lookup = lookup ?? ownLookup;
     if (typeof listener === "function") {
       this.on("message", listener);
@@ -164,7 +176,7 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
           };
     const last = args[args.length - 1];
     if (typeof last === "function") {
-      this.#whenListening(last as Callback);
+      onceListening(this as unknown as EventEmitter, last as Callback);
     }
     this.#state = BINDING;
     const port = options.port || 0;
@@ -181,19 +193,6 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
       this.#listening();
     });
     return this;
-  }
-
-  #whenListening(callback: Callback): void {
-    const forget = (): void => {
-      this.removeListener("error", forget);
-      this.removeListener("listening", listening);
-    };
-    const listening = (): void => {
-      forget();
-      callback.call(this);
-    };
-    this.on("error", forget);
-    this.on("listening", listening);
   }
 
   /** Gives 0 or an error's number. */
@@ -375,6 +374,22 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
     });
   }
 
+  /** An old form of {@link send}, with all arguments. */
+  sendto(
+    message: string | NodeJS.ArrayBufferView,
+    offset: number,
+    length: number,
+    port: number,
+    address: string,
+    callback?: SendCallback,
+  ): void {
+    validNumber(offset, "offset");
+    validNumber(length, "length");
+    validNumber(port, "port");
+    validString(address, "address");
+    this.send(message, offset, length, port, address, callback);
+  }
+
   #send(
     bytes: Buffer,
     kind: number,
@@ -425,20 +440,8 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
 
   /** Datagrams and their senders, as they come, until the socket is closed. */
   async *[Symbol.asyncIterator](): AsyncGenerator<[Buffer, RemoteInfo], void, undefined> {
-    const ended = new AbortController();
-    const close = (): void => ended.abort();
-    const messages = on(this, "message", { signal: ended.signal });
-    this.once("close", close);
-    try {
-      for await (const pair of messages) {
-        yield pair as [Buffer, RemoteInfo];
-      }
-    } catch (error) {
-      if (!ended.signal.aborted) {
-        throw error;
-      }
-    } finally {
-      this.off("close", close);
+    for await (const pair of untilClosed(this as unknown as EventEmitter, "message")) {
+      yield pair as [Buffer, RemoteInfo];
     }
   }
 
@@ -505,6 +508,9 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
   /** The interface that datagrams to groups leave by. */
   setMulticastInterface(multicastInterface: string): void {
     const text = validString(multicastInterface, "interfaceAddress");
+    if (text === "" && this.type === "udp6") {
+      throw callError(errnoOf("EINVAL"), "setMulticastInterface");
+    }
     this.#set({ which: OPTION_MULTICAST_INTERFACE, value: 0, call: "setMulticastInterface", text });
   }
 
@@ -523,25 +529,26 @@ export class DatagramSocket extends EventEmitter<DatagramEvents> {
     if (!group) {
       throw missingArguments("multicastAddress");
     }
-    if (which === OPTION_JOIN) {
-      this.#bindForGroup();
-    }
+    this.#bindForGroup();
     this.#set({ which, value: 0, call, text: validString(group, "multicastAddress"), text2: own });
   }
 
   /** Joins a group for the datagrams of one source. */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface = ""): void {
-    this.#bindForGroup();
-    const text = `${validString(sourceAddress, "sourceAddress")} ${validString(groupAddress, "groupAddress")}`;
-    const call = "addSourceSpecificMembership";
-    this.#set({ which: OPTION_JOIN_SOURCE, value: 0, call, text, text2: multicastInterface });
+    const addresses = [sourceAddress, groupAddress] as const;
+    this.#ofSource(OPTION_JOIN_SOURCE, "addSourceSpecificMembership", addresses, multicastInterface);
   }
 
   /** Leaves a group for the datagrams of one source. */
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface = ""): void {
-    const text = `${validString(sourceAddress, "sourceAddress")} ${validString(groupAddress, "groupAddress")}`;
-    const call = "dropSourceSpecificMembership";
-    this.#set({ which: OPTION_LEAVE_SOURCE, value: 0, call, text, text2: multicastInterface });
+    const addresses = [sourceAddress, groupAddress] as const;
+    this.#ofSource(OPTION_LEAVE_SOURCE, "dropSourceSpecificMembership", addresses, multicastInterface);
+  }
+
+  #ofSource(which: number, call: string, [source, group]: readonly [string, string], own: string): void {
+    this.#bindForGroup();
+    const text = `${validString(source, "sourceAddress")} ${validString(group, "groupAddress")}`;
+    this.#set({ which, value: 0, call, text, text2: own });
   }
 
   /** Sets the bytes of the kernel's receive buffer. */

@@ -3,12 +3,16 @@ import dns from "node:dns";
 import { isIP } from "node:net";
 import type { Completion } from "./completion.js";
 import { nameError } from "./net-errors.js";
+import { invalidValue } from "./node-errors.js";
 import { OP_RESOLVE } from "./ops.js";
 import { type Operation, Request } from "./request.js";
 import { run } from "./run.js";
 
 /** Look-ups at once: they must not take all of the threads that files want too. */
 const AT_ONCE = 32;
+
+/** What a look-up may be told by its hints. */
+const HINTS = dns.ADDRCONFIG | dns.ALL | dns.V4MAPPED;
 
 /** An address that was found. */
 export interface Found {
@@ -84,8 +88,19 @@ function inOrder(found: Found[]): Found[] {
   return [...found.filter((one) => one.family === first), ...found.filter((one) => one.family !== first)];
 }
 
+/** Node's own look-up: one that a program has put in its place is the program's wish for all of its sockets. */
+const nodeLookup: unknown = dns.lookup;
+
 /** The look-up that sockets use unless they are given one. */
-export const lookup: Lookup = (hostname, { family = 0, hints = 0, all = false }, callback) => {
+export const lookup: Lookup = (hostname, options, callback) => {
+  const ours = dns.lookup === nodeLookup;
+  (ours ? runtimeLookup : (dns.lookup as unknown as Lookup))(hostname, options, callback);
+};
+
+const runtimeLookup: Lookup = (hostname, { family = 0, hints = 0, all = false }, callback) => {
+  if ((hints & ~HINTS) !== 0) {
+    throw invalidValue("hints", hints);
+  }
   const literal = isIP(hostname);
   if (literal !== 0) {
     process.nextTick(callback, null, all ? [{ address: hostname, family: literal }] : hostname, literal);

@@ -1,7 +1,9 @@
 /** Arguments of `connect`, `listen` and their like, in Node's many forms. */
 
+import { fstatSync } from "node:fs";
+import { invalidFdType } from "./net-errors.js";
 import { invalidType, invalidValue, outOfRange } from "./node-errors.js";
-import { NODE_MAJOR, validFunction } from "./validate.js";
+import { NODE_MAJOR, validFunction, validInt32 } from "./validate.js";
 
 /** The one object that many forms of arguments come to. */
 export type AnyOptions = Record<string, unknown>;
@@ -79,6 +81,16 @@ export function optionalFunction(value: unknown, name: string): void {
   if (value !== undefined && value !== null) {
     validFunction(value, name);
   }
+}
+
+/** A descriptor's number that is a socket's. */
+export function validSocketDescriptor(fd: unknown): number {
+  const number = validInt32(fd, "fd", 0);
+  const stat = fstatSync(number);
+  if (!stat.isSocket()) {
+    throw invalidFdType(stat.isFile() ? "FILE" : "UNKNOWN");
+  }
+  return number;
 }
 
 /** Whether connections try families in turn unless told otherwise: Node's own default. */

@@ -1,8 +1,11 @@
 /** `Server`: connections taken over TCP or a Unix domain socket, in the shape of `node:net`'s. */
-import { EventEmitter, on } from "node:events";
+import { EventEmitter } from "node:events";
 import { getDefaultHighWaterMark } from "node:stream";
 import { type Abortee, unwatch, watch } from "./abort.js";
+import { callable } from "./callable.js";
+import { ACCEPTED, type Accepted } from "./net-accepted.js";
 import { alreadyListening, callError, listenError, notRunning, validPort } from "./net-errors.js";
+import { untilClosed } from "./net-events.js";
 import { type Address, addressOf, Handle, PATH_KIND } from "./net-link.js";
 import { lookup } from "./net-lookup.js";
 import {
@@ -14,7 +17,8 @@ import {
   toNumber,
   validNumber,
 } from "./net-options.js";
-import { ACCEPTED, type Accepted, Socket } from "./net-socket.js";
+import { Socket } from "./net-socket.js";
+import { HandleView } from "./net-view.js";
 import { invalidType, invalidValue } from "./node-errors.js";
 import {
   ADDRESS_IPV4,
@@ -127,6 +131,7 @@ const BACKLOG = 511;
  * }
  * ```
  */
+@callable
 export class Server extends EventEmitter<ServerEvents> {
   /** Connections beyond this number are closed at once, and told by `drop`. */
   maxConnections?: number;
@@ -144,6 +149,8 @@ export class Server extends EventEmitter<ServerEvents> {
   highWaterMark: number;
 
   #handle: Handle | null = null;
+  #view: HandleView | undefined;
+  #key: string | undefined;
   #connections = 0;
   #unreferenced = false;
   #path: string | undefined;
@@ -298,6 +305,7 @@ export class Server extends EventEmitter<ServerEvents> {
       },
     };
     this.#handle = handle;
+    this.#key = `${kind === PATH_KIND ? -1 : kind}:${address}:${port}`;
     if (this.#unreferenced) {
       handle.ref(false);
     }
@@ -375,20 +383,8 @@ export class Server extends EventEmitter<ServerEvents> {
 
   /** The connections, as they come, until the server is closed; an error of the server's ends it with that. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Socket, void, undefined> {
-    const ended = new AbortController();
-    const close = (): void => ended.abort();
-    const connections = on(this, "connection", { signal: ended.signal });
-    this.once("close", close);
-    try {
-      for await (const [socket] of connections) {
-        yield socket as Socket;
-      }
-    } catch (error) {
-      if (!ended.signal.aborted) {
-        throw error;
-      }
-    } finally {
-      this.off("close", close);
+    for await (const [socket] of untilClosed(this as EventEmitter, "connection")) {
+      yield socket as Socket;
     }
   }
 
@@ -398,6 +394,20 @@ export class Server extends EventEmitter<ServerEvents> {
       return null;
     }
     return this.#path ?? this.#handle.own() ?? this.#handle.ownPath();
+  }
+
+  /** The native side in the shape of Node's; null while it does not listen. */
+  get _handle(): HandleView | null {
+    if (this.#handle === null) {
+      return null;
+    }
+    this.#view ??= new HandleView(() => this.#handle);
+    return this.#view;
+  }
+
+  /** Where it listens, as Node's cluster names it: family, address and the port that was asked for. */
+  get _connectionKey(): string | undefined {
+    return this.#key;
   }
 
   /** Whether it listens. */

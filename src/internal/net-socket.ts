@@ -1,17 +1,17 @@
 /** `Socket`: a stream over TCP or a Unix domain socket, in the shape of `node:net`'s. */
-import { fstatSync } from "node:fs";
 import { addAbortSignal, Duplex } from "node:stream";
-import { types } from "node:util";
+import { callable } from "./callable.js";
+import { ACCEPTED, type Accepted } from "./net-accepted.js";
 import { type Connectable, connectAsPlanned, connectPath, planOf } from "./net-connect.js";
 import {
   callError,
   closedBeforeConnection,
-  invalidFdType,
   invalidHandleType,
   missingArguments,
   socketClosed,
 } from "./net-errors.js";
 import { type Address, CANCELED, Handle, type HandleOwner, joined } from "./net-link.js";
+import { BufferReader } from "./net-onread.js";
 import {
   type AnyOptions,
   type Callback,
@@ -19,31 +19,14 @@ import {
   normalize,
   refuseObjectMode,
   validDuration,
+  validSocketDescriptor,
   validString,
 } from "./net-options.js";
-import type { ConnectOptions, OnReadOptions, SocketOptions } from "./net-types.js";
+import type { ConnectOptions, SocketOptions, Written } from "./net-types.js";
+import { HandleView } from "./net-view.js";
 import { coded } from "./node-errors.js";
-import { OPTION_KEEP_ALIVE, OPTION_NO_DELAY } from "./ops.js";
 import { errnoOf } from "./os-errors.js";
-import { validFunction, validInt32, validSignal } from "./validate.js";
-
-/** What a server gives its sockets. Not for programs. */
-export interface Accepted {
-  readonly handle: Handle;
-  /** Called when the socket is destroyed. */
-  readonly gone: Callback;
-  readonly server: unknown;
-  readonly pause: boolean;
-  readonly noDelay: boolean;
-  readonly keepAlive: boolean;
-  readonly keepAliveDelay: number;
-}
-
-/** Under this key a server hands over what it accepted. */
-export const ACCEPTED: unique symbol = Symbol("maniac.accepted");
-
-/** Called when what was written is with the system, or was not. */
-export type Written = (error?: Error | null) => void;
+import { validFunction, validSignal } from "./validate.js";
 
 /**
  * A connection over TCP or a Unix domain socket: `net.Socket` of Node, over the runtime's driver. It is a `Duplex`, so it can be
@@ -62,6 +45,7 @@ export type Written = (error?: Error | null) => void;
  * });
  * ```
  */
+@callable
 export class Socket extends Duplex {
   /** Whether {@link connect} is under way. */
   connecting = false;
@@ -73,6 +57,7 @@ export class Socket extends Duplex {
   autoSelectFamilyAttemptedAddresses?: string[];
 
   #handle: Handle | null = null;
+  #view: HandleView | undefined;
   #peer: Address | undefined;
   #bytesRead = 0;
   #bytesWritten = 0;
@@ -87,7 +72,7 @@ export class Socket extends Duplex {
   #asked = false;
   #reset = false;
   #peerEnded = false;
-  #onread: OnReadOptions | undefined;
+  #onread: BufferReader | undefined;
   #gone: Callback | undefined;
 
   /** @param options - Node's; a number stands for `{ fd }`. */
@@ -107,14 +92,11 @@ export class Socket extends Duplex {
     this.#noDelay = Boolean(given.noDelay);
     this.#keepAlive = Boolean(given.keepAlive);
     this.#keepAliveSeconds = seconds;
-    const { onread } = given;
-    if (
-      onread != null &&
-      (types.isUint8Array(onread.buffer) || typeof onread.buffer === "function") &&
-      typeof onread.callback === "function"
-    ) {
-      this.#onread = onread;
-    }
+    this.#onread = BufferReader.of(given.onread, this, {
+      start: () => this.#handle?.readStart(),
+      stop: () => this.#handle?.readStop(),
+      ended: () => this.#ended(),
+    });
     this.on("end", () => {
       this.#peerEnded = !this.allowHalfOpen;
     });
@@ -149,12 +131,7 @@ export class Socket extends Duplex {
   }
 
   #open(fd: number, readable: boolean): void {
-    validInt32(fd, "fd", 0);
-    const stat = fstatSync(fd);
-    if (!stat.isSocket()) {
-      throw invalidFdType(stat.isFile() ? "FILE" : "UNKNOWN");
-    }
-    this.#handle = Handle.adopt(this.#owner(), fd);
+    this.#handle = Handle.adopt(this.#owner(), validSocketDescriptor(fd));
     if (readable) {
       this.read(0);
     }
@@ -241,10 +218,10 @@ export class Socket extends Duplex {
     this.connecting = false;
     this.#touch();
     if (this.#noDelay) {
-      handle.option(OPTION_NO_DELAY, 1);
+      this.#options.setNoDelay(true);
     }
     if (this.#keepAlive) {
-      handle.option(OPTION_KEEP_ALIVE, 1, this.#keepAliveSeconds);
+      this.#options.setKeepAlive(true, this.#keepAliveSeconds);
     }
     this.emit("connect");
     this.emit("ready");
@@ -258,31 +235,23 @@ export class Socket extends Duplex {
       return;
     }
     this.#touch();
-    if (bytes !== undefined) {
-      if (this.#onread !== undefined) {
-        this.#intoBuffer(this.#onread, bytes);
-      } else if (!this.push(bytes)) {
+    if (this.#onread !== undefined && result >= 0) {
+      this.#onread.take(bytes ?? null);
+    } else if (bytes !== undefined) {
+      if (!this.push(bytes)) {
         this.#handle?.readStop();
       }
     } else if (result === 0) {
-      this.push(null);
-      if (this.readableLength === 0) {
-        this.read(0);
-      }
+      this.#ended();
     } else {
       this.destroy(callError(result, "read"));
     }
   }
 
-  #intoBuffer({ buffer, callback }: OnReadOptions, bytes: Buffer): void {
-    for (let done = 0; done < bytes.byteLength; ) {
-      const target = typeof buffer === "function" ? buffer() : buffer;
-      const piece = bytes.subarray(done, done + target.byteLength);
-      target.set(piece);
-      done += piece.byteLength;
-      if (callback(piece.byteLength, target) === false) {
-        this.#handle?.readStop();
-      }
+  #ended(): void {
+    this.push(null);
+    if (this.readableLength === 0) {
+      this.read(0);
     }
   }
 
@@ -291,7 +260,7 @@ export class Socket extends Duplex {
     const handle = this.#handle;
     if (this.connecting || handle === null) {
       this.once("connect", () => this._read(size));
-    } else {
+    } else if (this.#onread?.paused !== true) {
       handle.readStart();
     }
   }
@@ -311,6 +280,10 @@ export class Socket extends Duplex {
     this.#pending = null;
     if (this.#handle === null) {
       callback(socketClosed());
+      return;
+    }
+    if (this.#handle.isClosing) {
+      callback(callError(errnoOf("EBADF"), "write"));
       return;
     }
     this.#touch();
@@ -397,17 +370,15 @@ export class Socket extends Duplex {
 
   /** Receives no more until {@link resume}. */
   override pause(): this {
-    if (this.#onread !== undefined && !this.connecting && !this.destroyed) {
-      this.#handle?.readStop();
+    if (!this.connecting && !this.destroyed) {
+      this.#onread?.pause();
     }
     return super.pause();
   }
 
   /** Receives again. */
   override resume(): this {
-    if (this.#onread !== undefined && !this.connecting) {
-      this.#handle?.readStart();
-    }
+    this.#onread?.resume();
     return super.resume();
   }
 
@@ -488,7 +459,7 @@ export class Socket extends Duplex {
   setNoDelay(noDelay?: boolean): this {
     const wanted = noDelay === undefined ? true : Boolean(noDelay);
     if (this.#handle !== null && !this.connecting && wanted !== this.#noDelay) {
-      this.#handle.option(OPTION_NO_DELAY, wanted ? 1 : 0);
+      this.#options.setNoDelay(wanted);
     }
     this.#noDelay = wanted;
     return this;
@@ -502,7 +473,7 @@ export class Socket extends Duplex {
     this.#keepAlive = wanted;
     this.#keepAliveSeconds = seconds;
     if (changed && this.#handle !== null && !this.connecting) {
-      this.#handle.option(OPTION_KEEP_ALIVE, wanted ? 1 : 0, seconds);
+      this.#options.setKeepAlive(wanted, seconds);
     }
     return this;
   }
@@ -533,6 +504,10 @@ export class Socket extends Duplex {
 
   /** Bytes sent or waiting to be. */
   get bytesWritten(): number {
+    if (!(#handle in this)) {
+      // Whoever looks at the prototype, as inspection does, finds nothing.
+      return undefined as never;
+    }
     const waiting = (this as unknown as { writableBuffer?: { chunk: Buffer }[] }).writableBuffer ?? [];
     const sum = (this.#handle?.bytesWritten ?? this.#bytesWritten) + (this.#pending?.byteLength ?? 0);
     return waiting.reduce((bytes, { chunk }) => bytes + chunk.length, sum);
@@ -540,7 +515,31 @@ export class Socket extends Duplex {
 
   /** Bytes that wait to be sent. */
   get bufferSize(): number | undefined {
-    return this.#handle === null ? undefined : this.writableLength;
+    return this.#handle === null && !this.connecting ? undefined : this.writableLength;
+  }
+
+  /** An old name of {@link connecting}. */
+  get _connecting(): boolean {
+    return this.connecting;
+  }
+
+  /** The native side in the shape of Node's; null when there is none. */
+  get _handle(): HandleView | null {
+    if (this.#handle === null && !this.connecting) {
+      return null;
+    }
+    this.#view ??= new HandleView(() => this.#handle);
+    return this.#view;
+  }
+
+  /** Gives the native side up. */
+  set _handle(value: null) {
+    this.#handle = value;
+  }
+
+  /** Sets options: by what `_handle` shows, if a program has looked at that, for it may have put functions of its own there. */
+  get #options(): HandleView {
+    return this.#view ?? new HandleView(() => this.#handle);
   }
 
   /** Whether it is not connected yet. */

@@ -10,6 +10,9 @@ export interface OnReadOptions {
   callback(bytesWritten: number, buffer: Uint8Array): boolean | undefined;
 }
 
+/** Called when what was written is with the system, or was not. */
+export type Written = (error?: Error | null) => void;
+
 /** Options of {@link Socket}. */
 export interface SocketOptions extends Omit<DuplexOptions, "objectMode"> {
   /** A socket's descriptor to take over. */

@@ -13,16 +13,39 @@ const { createReadStream: nodeReadStream, createWriteStream: nodeWriteStream } =
 
 type OpenCallback = (error: unknown, fd?: number) => void;
 
+type Operations = Record<string, (...values: never[]) => unknown>;
+
+/**
+ * A function of `node:fs` that the program itself has put there, which its streams then call, as Node's do. Nothing where the program
+ * has not asked for streams by way of `node:fs`.
+ */
+export type Replaced = (name: string) => ((...values: never[]) => unknown) | undefined;
+
+/** Has each operation look first whether the program has one of its own. */
+function yielding(operations: Operations, replaced: Replaced): Operations {
+  return Object.fromEntries(
+    Object.entries(operations).map(([name, ours]) => [
+      name,
+      (...values: never[]): unknown => (replaced(name) ?? ours)(...values),
+    ]),
+  );
+}
+
 /** Operations for a stream that opens its file itself, or was given a descriptor's number. */
-function operations(fd: number | undefined): object {
+function operations(fd: number | undefined): Operations {
   // A number is the stream's from now on: it closes it, unless told not to.
   let handle = fd === undefined ? undefined : FileHandle.adopt(fd);
-  const owner = (): FileHandle => handle as FileHandle;
+  const owner = (opened: number): FileHandle => {
+    // The program may have opened it by a function of its own.
+    handle ??= FileHandle.adopt(opened);
+    return handle;
+  };
   return {
-    ...streamOperations(owner, () => owner().close()),
+    ...(streamOperations(owner, (opened) => owner(opened).close()) as Operations),
     open(path: PathLike, flags: string | number, mode: number, callback: OpenCallback): void {
       open(path, flags, mode).then((opened) => {
-        handle = opened;
+        // The number is the stream's, which closes it; so may the program, which sees it.
+        handle = opened.disown();
         callback(null, opened.fd);
       }, callback);
     },
@@ -36,7 +59,10 @@ interface StreamOptions {
 }
 
 /** Options with this package's operations in them; the handle, if one was given. */
-function settle(options: unknown): { readonly handle: FileHandle | undefined; readonly settled: object } {
+function settle(
+  options: unknown,
+  replaced: Replaced | undefined,
+): { readonly handle: FileHandle | undefined; readonly settled: object } {
   const given = encodingOptions<StreamOptions>(options, {});
   const settled: Record<string, unknown> = {};
   for (const key in given) {
@@ -52,7 +78,8 @@ function settle(options: unknown): { readonly handle: FileHandle | undefined; re
     return { handle: fd, settled };
   }
   if (!custom) {
-    settled.fs = operations(typeof fd === "number" ? fd : undefined);
+    const ours = operations(typeof fd === "number" ? fd : undefined);
+    settled.fs = replaced === undefined ? ours : yielding(ours, replaced);
   }
   return { handle: undefined, settled };
 }
@@ -72,7 +99,12 @@ function settle(options: unknown): { readonly handle: FileHandle | undefined; re
  * ```
  */
 export function createReadStream(path: PathLike, options?: BufferEncoding | ReadStreamOptions): ReadStream {
-  const { handle, settled } = settle(options);
+  return readStream(path, options);
+}
+
+/** {@link createReadStream}, and who may have replaced its operations. */
+export function readStream(path: PathLike, options: unknown, replaced?: Replaced): ReadStream {
+  const { handle, settled } = settle(options, replaced);
   return handle === undefined ? nodeReadStream(path, settled) : handle.createReadStream(settled);
 }
 
@@ -96,6 +128,11 @@ export function createWriteStream(
   path: PathLike,
   options?: BufferEncoding | WriteStreamOptions,
 ): WriteStream {
-  const { handle, settled } = settle(options);
+  return writeStream(path, options);
+}
+
+/** {@link createWriteStream}, and who may have replaced its operations. */
+export function writeStream(path: PathLike, options: unknown, replaced?: Replaced): WriteStream {
+  const { handle, settled } = settle(options, replaced);
   return handle === undefined ? nodeWriteStream(path, settled) : handle.createWriteStream(settled);
 }

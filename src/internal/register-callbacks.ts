@@ -18,6 +18,9 @@ export type Attempt = (values: readonly unknown[]) => Promise<readonly unknown[]
 /** Descriptors of the standard streams: a read may wait there for ever, which is Node's to cope with. */
 const STANDARD = 2;
 
+/** Bytes of one read or write at most. */
+const MOST_BYTES = 2 ** 31 - 1;
+
 function isPath(value: unknown): boolean {
   if (typeof value === "string") return value !== "" && !value.includes("\0");
   return value instanceof URL
@@ -29,8 +32,13 @@ function isDescriptor(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > STANDARD && (value as number) < 2 ** 31;
 }
 
-const isOptions = (value: unknown): boolean =>
-  value === undefined || value === null || typeof value === "object" || Buffer.isEncoding(value as string);
+function isOptions(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) {
+    return value === undefined || value === null || Buffer.isEncoding(value as string);
+  }
+  const { signal } = value as { signal?: unknown };
+  return signal === undefined || (typeof signal === "object" && signal !== null && "aborted" in signal);
+}
 
 /** What a promise gives, as a callback takes it after the error. */
 const results = (value: unknown): readonly unknown[] => (value === undefined ? [] : [value]);
@@ -81,20 +89,25 @@ const counted = ({ bytesRead, bytesWritten, buffer, buffers }: Counted): readonl
 
 /** Whether offset and length, as far as there are any, lie within a buffer. */
 function isWithin(data: NodeJS.ArrayBufferView, offset: unknown, length: unknown): boolean {
-  const [from, count] = [offset ?? 0, length ?? 0];
-  return (
-    Number.isInteger(from) &&
-    Number.isInteger(count) &&
-    (from as number) >= 0 &&
-    (count as number) >= 0 &&
-    (from as number) + (count as number) <= data.byteLength
-  );
+  const from = offset ?? 0;
+  if (!Number.isInteger(from) || (from as number) < 0) return false;
+  const room = data.byteLength - (from as number);
+  const count = length ?? room;
+  return Number.isInteger(count) && (count as number) >= 0 && (count as number) <= Math.min(room, MOST_BYTES);
 }
 
 const isPosition = (value: unknown): boolean =>
   value === undefined || value === null || Number.isSafeInteger(value);
 
-/** A buffer, and maybe offset, length and position; options and text are Node's to sort out. */
+/** Text, and maybe position and encoding. */
+const text: Attempt = (values) => {
+  const [, , position, encoding] = values;
+  const plain =
+    isPosition(position) && (encoding == null || Buffer.isEncoding(encoding as string)) && values.length <= 4;
+  return plain ? byDescriptor("write", counted)(values) : undefined;
+};
+
+/** A buffer, and maybe offset, length and position; options are Node's to sort out. */
 function onBuffer(method: string): Attempt {
   const attempt = byDescriptor(method, counted);
   return (values) => {
@@ -115,6 +128,7 @@ function onBuffers(method: string): Attempt {
   };
 }
 
+const buffer = onBuffer("write");
 const copied = byPath(maniac.cp, 2);
 
 /** How a callback function of `node:fs` is done; those that are not here stay Node's. */
@@ -154,7 +168,7 @@ export const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   truncate: byPath(maniac.truncate),
   unlink: byPath(maniac.unlink),
   utimes: byPath(maniac.utimes),
-  write: onBuffer("write"),
+  write: (values) => (typeof values[1] === "string" ? text : buffer)(values),
   writeFile: withData(maniac.writeFile),
   writev: onBuffers("writev"),
 };

@@ -6,6 +6,7 @@ import fs from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import { promises as maniac } from "../fs.js";
 import { FileHandle } from "./file-handle.js";
+import { type Replaced, readStream, writeStream } from "./path-streams.js";
 import {
   type AnyFunction,
   ATTEMPTS,
@@ -108,19 +109,38 @@ function counted(name: string, original: AnyFunction): AnyFunction {
   };
 }
 
+/** These write a file by calling functions of `node:fs`, which a program may have replaced: */
+const WRITES_WHOLE = new Set(["writeFile", "appendFile"]);
+/** then Node's own do it, by those. */
+const WRITES_BY = ["open", "write", "fsync", "close"];
+
+/** What stands in `node:fs` for what streams call, as long as the program does not put something of its own there. */
+const usual = new Map<string, unknown>();
+
+/** The program's own function of that name, if it has put one there. */
+const replaced: Replaced = (name) => {
+  const now = fsFunctions[name];
+  return now === usual.get(name) ? undefined : now;
+};
+
 /** `createReadStream` and `createWriteStream`: what comes with operations, or a handle, of its own is Node's. */
-function streaming(name: string, ours: AnyFunction, original: AnyFunction): AnyFunction {
-  return (path, options) => {
+function streaming(
+  name: string,
+  ours: (path: never, options: unknown, replaced: Replaced) => object,
+  original: AnyFunction,
+): AnyFunction {
+  // No arrow function: programs call it with `new`, too.
+  return function stream(path: never, options: unknown) {
     const { fs: own, fd } = (typeof options === "object" && options !== null ? options : {}) as {
       fs?: unknown;
       fd?: unknown;
     };
-    if (own || (typeof fd === "object" && fd !== null && !(fd instanceof FileHandle))) {
+    if (typeof fd === "object" && fd !== null ? !(fd instanceof FileHandle) : own) {
       passedOn(name);
       return original(path, options) as unknown;
     }
     tookOver(name);
-    return ours(path, options) as unknown;
+    return ours(path, options, replaced);
   };
 }
 
@@ -135,8 +155,11 @@ export function patch({ observe, countAll }: PatchOptions): void {
     ...Object.entries(ATTEMPTS).map(([name, attempt]): [string, Attempt] => [name, attempt]),
     ["exists", exists, []],
   ];
-  for (const [name, attempt, first] of callbacks) {
+  for (const [name, whole, first] of callbacks) {
     done.add(name);
+    const attempt: Attempt = WRITES_WHOLE.has(name)
+      ? (values) => (WRITES_BY.some(replaced) ? undefined : whole(values))
+      : whole;
     put(fsFunctions, name, (original) =>
       observe ? watched(name, original) : called(name, attempt, original, first),
     );
@@ -144,11 +167,13 @@ export function patch({ observe, countAll }: PatchOptions): void {
   put(fs.realpath as unknown as Functions, "native", (original) =>
     observe ? watched("realpath.native", original) : called("realpath.native", realpathNative, original),
   );
-  const { createReadStream, createWriteStream } = maniac;
-  for (const [name, ours] of Object.entries({ createReadStream, createWriteStream })) {
+  for (const [name, ours] of Object.entries({
+    createReadStream: readStream,
+    createWriteStream: writeStream,
+  })) {
     done.add(name);
     put(fsFunctions, name, (original) =>
-      observe ? watched(name, original) : streaming(name, ours as AnyFunction, original),
+      observe ? watched(name, original) : streaming(name, ours, original),
     );
   }
   if (countAll) {
@@ -158,5 +183,7 @@ export function patch({ observe, countAll }: PatchOptions): void {
         put(fsFunctions, name, (original) => counted(name, original));
     }
   }
+  for (const name of ["open", "close", "read", "write", "writev", "fsync"])
+    usual.set(name, fsFunctions[name]);
   syncBuiltinESMExports();
 }

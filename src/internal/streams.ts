@@ -38,31 +38,34 @@ function finish(pending: Promise<void>, callback: (error?: unknown) => void): vo
 type Position = number | null;
 
 /** The operations of one stream, in the form of its `fs` option. */
-export function streamOperations(owner: () => StreamOwner, close: () => Promise<void>): object {
+export function streamOperations(
+  owner: (fd: number) => StreamOwner,
+  close: (fd: number) => Promise<void>,
+): object {
   return {
     open: (): never => {
       throw new TypeError("a stream over an open file opens nothing");
     },
-    close: (_fd: number, callback: (error?: unknown) => void) => finish(close(), callback),
-    fsync: (_fd: number, callback: (error?: unknown) => void) => finish(owner().sync(), callback),
+    close: (fd: number, callback: (error?: unknown) => void) => finish(close(fd), callback),
+    fsync: (fd: number, callback: (error?: unknown) => void) => finish(owner(fd).sync(), callback),
     read: (
-      _fd: number,
+      fd: number,
       data: Buffer,
       offset: number,
       length: number,
       position: Position,
       callback: Callback,
-    ) => answer(owner().read(data, offset, length, position), data, callback),
+    ) => answer(owner(fd).read(data, offset, length, position), data, callback),
     write: (
-      _fd: number,
+      fd: number,
       data: Buffer,
       offset: number,
       length: number,
       position: Position,
       callback: Callback,
-    ) => answer(owner().write(data, offset, length, position), data, callback),
-    writev: (_fd: number, data: Buffer[], position: Position, callback: Callback) =>
-      answer(owner().writev(data, position), data, callback),
+    ) => answer(owner(fd).write(data, offset, length, position), data, callback),
+    writev: (fd: number, data: Buffer[], position: Position, callback: Callback) =>
+      answer(owner(fd).writev(data, position), data, callback),
   };
 }
 

@@ -8,6 +8,7 @@ use crate::request::{Payload, Request};
 use crate::{copy, directory, net_names, stat};
 use maniac::driver::SharedFd;
 use maniac::driver::host::{AlignedBuf, DEFAULT_ALIGN};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{Access, AtFlags, CWD, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, Uid};
 use rustix::io::{Errno, retry_on_intr};
 use std::ffi::CStr;
@@ -105,6 +106,37 @@ fn on_path(request: &Request) -> Result<Outcome, Errno> {
 pub(crate) fn open(path: &CStr, flags: i32, mode_bits: i32) -> Result<rustix::fd::OwnedFd, Errno> {
     let flags = OFlags::from_bits_retain(flags as u32) | OFlags::CLOEXEC;
     retry_on_intr(|| rustix::fs::open(path, flags, mode(mode_bits)))
+}
+
+/// The reading end of a pipe, once somebody writes: it was opened with `O_NONBLOCK`, so that nothing had to wait.
+///
+/// A second open would wait for a second writer. The kernel tells of bytes, and of a writer that has come and gone; one that has
+/// only come, and writes nothing yet, is waited for.
+pub(crate) fn open_pipe(fd: rustix::fd::OwnedFd) -> Outcome {
+    match wait_for_writer(&fd) {
+        Ok(()) => Outcome { made: Made::Descriptor(fd), ..Outcome::default() },
+        Err(errno) => Outcome::failed(errno),
+    }
+}
+
+/// As [`open_pipe`], and reads all that comes.
+pub(crate) fn read_pipe(fd: rustix::fd::OwnedFd) -> Outcome {
+    match wait_for_writer(&fd) {
+        Ok(()) => read_whole(fd.as_fd()),
+        Err(errno) => Outcome::failed_at(0, errno),
+    }
+}
+
+fn wait_for_writer(fd: &rustix::fd::OwnedFd) -> Result<(), Errno> {
+    let mut watched = [PollFd::new(fd, PollFlags::IN)];
+    retry_on_intr(|| rustix::event::poll(&mut watched, None))?;
+    let_wait(fd)
+}
+
+/// Takes `O_NONBLOCK` off.
+pub(crate) fn let_wait(fd: &impl AsFd) -> Result<(), Errno> {
+    let flags = rustix::fs::fcntl_getfl(fd)?;
+    rustix::fs::fcntl_setfl(fd, flags - OFlags::NONBLOCK)
 }
 
 fn mode(bits: i32) -> Mode {

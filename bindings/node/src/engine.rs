@@ -369,13 +369,21 @@ impl Engine {
 
     /// Keeps a descriptor that was opened; gives its number.
     pub(crate) fn keep(&mut self, fd: SharedFd) -> i32 {
-        use std::os::fd::AsRawFd;
+        use std::mem::ManuallyDrop;
+        use std::os::fd::{AsRawFd, IntoRawFd};
         let number = fd.as_raw_fd();
         let at = number as usize;
         if at >= self.files.len() {
             self.files.resize_with(at + 1, || None);
         }
-        self.files[at] = Some(fd);
+        if let Some(stale) = self.files[at].replace(fd) {
+            // The kernel gives no number twice: the program has closed the old file by other means (a stream's number, by `fs.closeSync`).
+            // Dropping it would close the new one.
+            match stale.try_unwrap() {
+                Ok(fd) => _ = fd.into_raw_fd(),
+                Err(shared) => _ = ManuallyDrop::new(shared),
+            }
+        }
         number
     }
 

@@ -4,7 +4,7 @@ use crate::outcome::Outcome;
 use maniac::driver::host::sys::SockAddr;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsStr};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 
@@ -50,13 +50,31 @@ fn index_of(name: &CStr) -> u32 {
     unsafe { libc::if_nametoindex(name.as_ptr()) }
 }
 
+/// Adds `%` and the interface's name to an address that means something on one interface only (RFC 4007).
+fn write_zone(address: &SocketAddrV6, text: &mut Vec<u8>) {
+    if !address.ip().is_unicast_link_local() || address.scope_id() == 0 {
+        return;
+    }
+    let mut name = [0; libc::IF_NAMESIZE];
+    // SAFETY: [local] the array has the room that the call may need, and outlives it.
+    let found = unsafe { libc::if_indextoname(address.scope_id(), name.as_mut_ptr()) };
+    if !found.is_null() {
+        text.push(b'%');
+        text.extend(name.iter().take_while(|&&byte| byte != 0).map(|&byte| byte as u8));
+    }
+}
+
 /// Adds `address` to `text`: for IP the address, a null byte, the port, a null byte; for Unix domain sockets the path, two null bytes.
 pub(crate) fn write(address: Option<&SockAddr>, text: &mut Vec<u8>) {
     use std::io::Write;
     let ip = address.and_then(SockAddr::as_socket);
     if let Some(ip) = ip {
         // Writing into memory does not fail.
-        let _ = write!(text, "{}\0{}\0", ip.ip(), ip.port());
+        let _ = write!(text, "{}", ip.ip());
+        if let SocketAddr::V6(v6) = ip {
+            write_zone(&v6, text);
+        }
+        let _ = write!(text, "\0{}\0", ip.port());
         return;
     }
     if let Some(path) = address.and_then(SockAddr::as_pathname) {
@@ -160,10 +178,8 @@ pub(crate) fn interface(text: &[u8]) -> Result<Interface, Errno> {
         return Ok(if address.is_unspecified() { Interface::Default } else { Interface::Address(address) });
     }
     match text.split_once('%') {
-        Some((ip, zone)) if ip.parse::<Ipv6Addr>().is_ok() => match zone_index(zone) {
-            0 => Err(Errno::NODEV),
-            index => Ok(Interface::Index(index)),
-        },
+        // A zone that there is not counts as none, as in libuv.
+        Some((ip, zone)) if ip.parse::<Ipv6Addr>().is_ok() => Ok(Interface::Index(zone_index(zone))),
         None if text.parse::<Ipv6Addr>().is_ok() => Ok(Interface::Default),
         _ => Err(Errno::INVAL),
     }

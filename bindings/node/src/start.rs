@@ -269,12 +269,14 @@ impl Engine {
 
     fn open(&mut self, request: Request) {
         match open_now(&request) {
+            // The reading end of a pipe opens when somebody writes.
+            Ok(Some((fd, stat))) if kind(&stat) == PIPE && waits(&request) => {
+                self.run(request.id, move || calls::open_pipe(fd));
+            }
             Ok(Some((fd, _))) => {
                 // Asked for only so that nothing waits.
-                if request.arg0 & OFlags::NONBLOCK.bits() as i32 == 0
-                    && let Ok(flags) = rustix::fs::fcntl_getfl(&fd)
-                {
-                    let _ = rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK);
+                if request.arg0 & OFlags::NONBLOCK.bits() as i32 == 0 {
+                    let _ = calls::let_wait(&fd);
                 }
                 let number = self.keep(SharedFd::new(fd));
                 self.put(request.id, Outcome { result: number, ..Outcome::default() });
@@ -287,7 +289,10 @@ impl Engine {
     fn read_file(&mut self, request: Request) {
         let id = request.id;
         let (fd, size) = match open_now(&request) {
-            Ok(Some((fd, stat))) if stat.st_mode & 0o170_000 == 0o100_000 => (fd, stat.st_size as u64),
+            Ok(Some((fd, stat))) if kind(&stat) == FILE => (fd, stat.st_size as u64),
+            Ok(Some((fd, stat))) if kind(&stat) == PIPE && waits(&request) => {
+                return self.run(id, move || calls::read_pipe(fd));
+            }
             Ok(_) => return self.offload(request),
             Err(errno) => return self.put(id, Outcome::failed_at(0, errno)),
         };
@@ -342,8 +347,23 @@ fn read_at_cursor(fd: &impl AsFd, buffer: &mut [u8]) -> Attempt {
     }
 }
 
-/// Opens what can be opened without waiting, if it is a file or directory; with `O_NONBLOCK`, since a pipe would wait for its other
-/// end.
+const FILE: u32 = 0o100_000;
+const DIRECTORY: u32 = 0o040_000;
+const PIPE: u32 = 0o010_000;
+
+/// What is open: [`FILE`], [`DIRECTORY`], [`PIPE`] or something else.
+fn kind(stat: &rustix::fs::Stat) -> u32 {
+    stat.st_mode & 0o170_000
+}
+
+/// Whether opening a pipe like that waits for a writer.
+fn waits(request: &Request) -> bool {
+    let flags = OFlags::from_bits_retain(request.arg0 as u32);
+    !flags.contains(OFlags::NONBLOCK) && (flags & OFlags::RWMODE).is_empty()
+}
+
+/// Opens what can be opened without waiting, if it is a file, a directory or a pipe; with `O_NONBLOCK`, since a pipe would wait for its
+/// other end. What is given back of a pipe must be kept: its other end has seen it.
 fn open_now(request: &Request) -> Result<Option<(OwnedDescriptor, rustix::fs::Stat)>, Errno> {
     let flags = request.arg0 | OFlags::NONBLOCK.bits() as i32;
     let how = OpenHow::new(flags).mode(request.arg1 as u32);
@@ -357,5 +377,5 @@ fn open_now(request: &Request) -> Result<Option<(OwnedDescriptor, rustix::fs::St
         Inline::Done(result) => result.map_err(|error: io::Error| errno_of(&error))?,
     };
     let stat = rustix::fs::fstat(&fd)?;
-    Ok(matches!(stat.st_mode & 0o170_000, 0o100_000 | 0o040_000).then_some((fd, stat)))
+    Ok(matches!(kind(&stat), FILE | DIRECTORY | PIPE).then_some((fd, stat)))
 }
