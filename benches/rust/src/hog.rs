@@ -66,15 +66,16 @@ impl Ticks {
 
     /// Whether there is a tick still to come, or one that is overdue.
     pub fn go_on(&self) -> bool {
-        self.hogs.load(Ordering::Relaxed) > 0 || self.until_next().is_zero()
+        self.hogs.load(Ordering::Relaxed) > 0 || self.until_next().is_none()
     }
 
     fn next(&self) -> Instant {
         self.start + TICK * (self.count + 1)
     }
 
-    pub fn until_next(&self) -> Duration {
-        self.next().saturating_duration_since(Instant::now())
+    /// How long to sleep for the next tick; nothing when it is overdue.
+    pub fn until_next(&self) -> Option<Duration> {
+        self.next().checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
     }
 
     /// The tick has come.

@@ -92,7 +92,9 @@ fn threads(hogs: usize) -> Vec<f64> {
         std::thread::spawn(ticks.hog());
     }
     while ticks.go_on() {
-        std::thread::sleep(ticks.until_next());
+        if let Some(wait) = ticks.until_next() {
+            std::thread::sleep(wait);
+        }
         ticks.note();
     }
     ticks.late

@@ -75,7 +75,9 @@ pub fn ticker(hogs: usize) -> Vec<f64> {
             drop(spawn(ticks.hog()));
         }
         while ticks.go_on() {
-            coroutine::sleep(ticks.until_next());
+            if let Some(wait) = ticks.until_next() {
+                coroutine::sleep(wait);
+            }
             ticks.note();
         }
         ticks.late

@@ -116,7 +116,9 @@ macro_rules! bodies {
                 detach(spawn(async move { hog() }));
             }
             while ticks.go_on() {
-                sleep(ticks.until_next()).await;
+                if let Some(wait) = ticks.until_next() {
+                    sleep(wait).await;
+                }
                 ticks.note();
             }
             ticks.late
