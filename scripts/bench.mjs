@@ -3,7 +3,7 @@
 // facade's files and sockets those whose name holds WORD, printed and not written.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { preparation } from "./lib/counts.mjs";
@@ -89,7 +89,7 @@ await script("node-net", ...facade, "--client", RUNTIMES);
 if (only === undefined) {
   await script("node-pool");
   await script("node-jobs");
-  writeFileSync(join(ROOT, out), page(results, notRun, rounds));
+  writeFileSync(resolve(ROOT, out), page(results, notRun, rounds));
   process.stdout.write(`written: ${out}\n`);
 }
 

@@ -18,8 +18,6 @@ const MESSAGE: usize = 64;
 /// Connections that are made, read from and closed in a round.
 const ACCEPTS: usize = 2000;
 const IDLE: usize = 4096;
-/// How many of those come at once: fewer than wait in a listener's queue, where one too many is tried again after a second only.
-const AT_ONCE: usize = 64;
 const DATAGRAM_CLIENTS: usize = 64;
 /// Workers of a server that has a hog beside it; all others have one.
 const BESIDE_HOG: usize = 2;
@@ -97,16 +95,12 @@ pub fn exchange(address: &str, words: &[String]) {
 
 /// The bytes of the server's memory for a connection that has sent one request and got its answer.
 fn idle(kind: &str, name: &str) -> f64 {
-    let mut server = Server::<TcpStream>::start(kind, name, AT_ONCE);
+    let mut server = Server::<TcpStream>::start(kind, name, 64);
     server.client.exchange(1);
     let before = resident_of(server.process.id());
-    let mut clients = Vec::new();
-    for _ in 0..IDLE / AT_ONCE {
-        let mut client = Client::<TcpStream>::connect(server.address, AT_ONCE);
-        client.exchange(1);
-        clients.push(client);
-    }
-    (resident_of(server.process.id()) - before) / (clients.len() * AT_ONCE) as f64
+    let mut clients = Client::<TcpStream>::connect(server.address, IDLE);
+    clients.exchange(1);
+    (resident_of(server.process.id()) - before) / IDLE as f64
 }
 
 /// A server's process and the connections to it.

@@ -6,6 +6,10 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+/// How many connections are made before the server must have accepted them: fewer than wait in a listener's queue, where one too many is
+/// tried again after a second only.
+const AT_ONCE: usize = 64;
+
 /// A socket that requests go through.
 pub trait Link: AsRawFd + Sized {
     fn open(address: SocketAddr) -> io::Result<Self>;
@@ -57,18 +61,23 @@ impl<L: Link> Client<L> {
         assert!(epoll >= 0, "epoll_create1(2): {}", io::Error::last_os_error());
         // SAFETY: just made, and owned by nothing else.
         let epoll = unsafe { OwnedFd::from_raw_fd(epoll) };
-        let links: Vec<L> = (0..connections)
-            .map(|number| {
-                let link = L::open(address).expect("the server");
-                let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: number as u64 };
-                // SAFETY: the event is a local.
-                let result = unsafe {
-                    libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, link.as_raw_fd(), &raw mut event)
-                };
-                assert_eq!(result, 0);
-                link
-            })
-            .collect();
+        let mut links: Vec<L> = Vec::with_capacity(connections);
+        for number in 0..connections {
+            if number > 0 && number.is_multiple_of(AT_ONCE) {
+                // Those before are served, and so out of the queue.
+                let before = &links[number - AT_ONCE..];
+                before.iter().for_each(|link| link.send(&[7; MESSAGE]).expect("the server"));
+                before.iter().for_each(|link| link.receive(&mut [0; MESSAGE]).expect("an answer"));
+            }
+            let link = L::open(address).expect("the server");
+            let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: number as u64 };
+            // SAFETY: the event is a local.
+            let result = unsafe {
+                libc::epoll_ctl(epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, link.as_raw_fd(), &raw mut event)
+            };
+            assert_eq!(result, 0);
+            links.push(link);
+        }
         Client { epoll, links }
     }
 
