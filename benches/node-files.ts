@@ -1,30 +1,32 @@
 /**
- * `maniac/fs` beside `node:fs/promises`: the same calls on both, in turn, the median of several rounds. Prints a line of JSON for each
- * bench, as `benches/rust` does. `npm run bench` runs it and writes `benches/RESULTS.md`.
+ * `maniac/fs` beside `node:fs/promises` and Bun's: the same calls on all of them, in turn. `npm run bench` runs it and writes
+ * `benches/RESULTS.md`.
  *
- * Run: `node target/js/benches/node-files.js [ROUNDS]`
+ * Run: `node target/js/benches/node-files.js [--rounds N] [--only WORD] [--bun PROGRAM]`
  */
-import type { FileHandle } from "node:fs/promises";
+import { pbkdf2 } from "node:crypto";
+import nodeStreams from "node:fs";
 import nodeFs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { answer, type Contestant, type Figures, inTurn, Other, options, quantile } from "./rounds.js";
 
-const maniacFs = (await import("maniac/fs" as string)) as typeof nodeFs;
+type Fs = typeof nodeFs & Pick<typeof nodeStreams, "createReadStream" | "createWriteStream">;
 
-const ROUNDS = Number(process.argv[2] ?? 5);
 const FILES = 20_000;
 const BLOCK = 4096;
 const BLOCKS = 4096;
+const MEGABYTES = 100;
+const MEGABYTE = 1024 * 1024;
+const JOBS = 8;
+/** So many that a job takes a tenth of a second or two. */
+const ITERATIONS = 200_000;
 
-interface Module {
-  readonly name: string;
-  readonly fs: typeof nodeFs;
-}
-
-const MODULES: readonly Module[] = [
-  { name: "maniac/fs", fs: maniacFs },
-  { name: "node:fs/promises", fs: nodeFs },
-];
+/** Where the files lie: `file-0` and so on, of a block each; `large` of many; `huge` of many megabytes. */
+type Bench = (fs: Fs, place: string) => Promise<Figures>;
 
 /** Runs `work(n)` for n below `count`, `width` at a time. */
 async function atATime(count: number, width: number, work: (n: number) => Promise<unknown>): Promise<void> {
@@ -35,81 +37,135 @@ async function atATime(count: number, width: number, work: (n: number) => Promis
   await Promise.all(Array.from({ length: width }, lane));
 }
 
-interface Sample {
-  /** Thousands of operations in a second. */
-  readonly rate: number;
-  /** Processor time of an operation, in microseconds. */
-  readonly cpu: number;
-}
-
-async function measure(count: number, work: () => Promise<void>): Promise<Sample> {
+/** What `work` takes, in milliseconds and in microseconds of processor time. */
+async function took(work: () => Promise<void>): Promise<{ readonly wall: number; readonly cpu: number }> {
   const cpu = process.cpuUsage();
   const start = performance.now();
   await work();
-  const took = performance.now() - start;
+  const wall = performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);
-  return { rate: count / took, cpu: (user + system) / count };
+  return { wall, cpu: user + system };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+async function operations(count: number, work: () => Promise<void>): Promise<Figures> {
+  const { wall, cpu } = await took(work);
+  return { "thousands a second": count / wall, "us of CPU": cpu / count };
 }
 
-async function bench(name: string, count: number, work: (fs: typeof nodeFs) => Promise<void>): Promise<void> {
-  const samples = new Map<string, Sample[]>();
-  for (let round = 0; round <= ROUNDS; round += 1) {
-    for (const module of MODULES) {
-      const sample = await measure(count, () => work(module.fs));
-      // The first round is for warming up.
-      if (round > 0) samples.set(module.name, [...(samples.get(module.name) ?? []), sample]);
+async function megabytes(work: () => Promise<void>): Promise<Figures> {
+  const { wall, cpu } = await took(work);
+  return { "MB a second": (MEGABYTES * 1000) / wall, "us of CPU a MB": cpu / MEGABYTES };
+}
+
+const file = (place: string, n: number): string => join(place, `file-${n}`);
+
+/** Reads all over the large file, `width` at a time. */
+async function blocks(fs: Fs, place: string, width: number, count: number): Promise<Figures> {
+  const handle = await fs.open(join(place, "large"));
+  const lane = async (_: unknown, lane: number): Promise<void> => {
+    const buffer = Buffer.alloc(BLOCK);
+    for (let n = 0; n < count / width; n += 1) {
+      await handle.read(buffer, 0, BLOCK, ((lane * 977 + n * 31) % BLOCKS) * BLOCK);
     }
+  };
+  try {
+    return await operations(count, async () => {
+      await Promise.all(Array.from({ length: width }, lane));
+    });
+  } finally {
+    await handle.close();
   }
-  for (const [unit, pick] of [
-    ["thousands a second", (sample: Sample) => sample.rate],
-    ["us of CPU", (sample: Sample) => sample.cpu],
-  ] as const) {
-    const results = Object.fromEntries(
-      [...samples].map(([module, all]) => [module, Number(median(all.map(pick)).toFixed(2))]),
+}
+
+/** What a readFile takes that comes each millisecond, whether those before it have ended or not, until the jobs have ended. */
+async function besideJobs(fs: Fs, place: string): Promise<Figures> {
+  const job = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      pbkdf2("password", "salt", ITERATIONS, 64, "sha512", (error) => (error ? reject(error) : resolve()));
+    });
+  let busy = true;
+  const jobs = Promise.all(Array.from({ length: JOBS }, job)).then(() => {
+    busy = false;
+  });
+  const times: number[] = [];
+  const reads: Promise<void>[] = [];
+  for (let n = 0; busy; n += 1) {
+    const start = performance.now();
+    reads.push(fs.readFile(file(place, n % FILES)).then(() => void times.push(performance.now() - start)));
+    await sleep(1);
+  }
+  await Promise.all([jobs, ...reads]);
+  return { "ms (p50)": quantile(times, 0.5), "ms (p99)": quantile(times, 0.99) };
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  "readFile of 4 KiB, 64 at a time": (fs, place) =>
+    operations(FILES, () => atATime(FILES, 64, (n) => fs.readFile(file(place, n)))),
+  "stat, 64 at a time": (fs, place) =>
+    operations(FILES, () => atATime(FILES, 64, (n) => fs.stat(file(place, n)))),
+  "read of 4 KiB, cached, one by one": (fs, place) => blocks(fs, place, 1, 10_000),
+  "read of 4 KiB, cached, 256 at a time": (fs, place) => blocks(fs, place, 256, 102_400),
+  "writeFile of 4 KiB, 64 at a time": (fs, place) => {
+    const content = Buffer.alloc(BLOCK, 7);
+    return operations(5000, () =>
+      atATime(5000, 64, (n) => fs.writeFile(join(place, `written-${n}`), content)),
     );
-    const line = { group: "Node: files", bench: name, unit, rounds: ROUNDS, results };
-    process.stdout.write(`${JSON.stringify(line)}\n`);
+  },
+  [`readFile of ${MEGABYTES} MB`]: (fs, place) =>
+    megabytes(async () => {
+      await fs.readFile(join(place, "huge"));
+    }),
+  [`stream copy of ${MEGABYTES} MB`]: (fs, place) =>
+    megabytes(() =>
+      pipeline(fs.createReadStream(join(place, "huge")), fs.createWriteStream(join(place, "copy"))),
+    ),
+  [`readFile each ms beside ${JOBS} pbkdf2 jobs`]: besideJobs,
+};
+
+const NODE: Fs = {
+  ...nodeFs,
+  createReadStream: nodeStreams.createReadStream,
+  createWriteStream: nodeStreams.createWriteStream,
+};
+
+/** Another runtime, which runs this file and measures itself. */
+function other(name: string, program: string, place: string): Contestant {
+  const process = new Other(program, [fileURLToPath(import.meta.url), "--here", place]);
+  return {
+    name,
+    round: async (bench) => JSON.parse(await process.ask(bench)) as Figures,
+    end: () => process.end(),
+  };
+}
+
+async function main(): Promise<void> {
+  const { rounds, only = "", bun } = options();
+  const place = await nodeFs.mkdtemp(join(tmpdir(), "maniac-bench-"));
+  const content = Buffer.alloc(BLOCK, 7);
+  const contestants: Contestant[] = [];
+  try {
+    await atATime(FILES, 64, (n) => nodeFs.writeFile(file(place, n), content));
+    await nodeFs.writeFile(join(place, "large"), Buffer.alloc(BLOCK * BLOCKS, 7));
+    await nodeFs.writeFile(join(place, "huge"), Buffer.alloc(MEGABYTES * MEGABYTE, 7));
+    const maniacFs = (await import("maniac/fs" as string)) as Fs;
+    const here = (name: string, fs: Fs): Contestant => ({
+      name,
+      round: (bench) => (BENCHES[bench] as Bench)(fs, place),
+    });
+    contestants.push(here("maniac/fs", maniacFs), here("node:fs/promises", NODE));
+    if (bun !== undefined) contestants.push(other("bun's node:fs/promises", bun, place));
+    for (const bench of Object.keys(BENCHES).filter((name) => name.includes(only))) {
+      await inTurn("Node: files", bench, rounds, contestants);
+    }
+  } finally {
+    for (const contestant of contestants) contestant.end?.();
+    await nodeFs.rm(place, { recursive: true, force: true });
   }
 }
 
-async function blocks(path: string, fs: typeof nodeFs, width: number, reads: number): Promise<void> {
-  const file: FileHandle = await fs.open(path);
-  const buffers = Array.from({ length: width }, () => Buffer.alloc(BLOCK));
-  let lane = 0;
-  await Promise.all(
-    Array.from({ length: width }, async () => {
-      const buffer = buffers[lane++] as Buffer;
-      for (let n = 0; n < reads / width; n += 1) {
-        const position = (((lane * 977 + n * 31) % BLOCKS) * BLOCK) as number;
-        await file.read(buffer, 0, BLOCK, position);
-      }
-    }),
-  );
-  await file.close();
-}
-
-const folder = await nodeFs.mkdtemp(join(tmpdir(), "maniac-bench-"));
-try {
-  const content = Buffer.alloc(BLOCK, 7);
-  const path = (n: number): string => join(folder, `file-${n}`);
-  await atATime(FILES, 64, (n) => nodeFs.writeFile(path(n), content));
-  const large = join(folder, "large");
-  await nodeFs.writeFile(large, Buffer.alloc(BLOCK * BLOCKS, 7));
-
-  await bench("readFile of 4 KiB, 64 at a time", FILES, (fs) =>
-    atATime(FILES, 64, (n) => fs.readFile(path(n))),
-  );
-  await bench("stat, 64 at a time", FILES, (fs) => atATime(FILES, 64, (n) => fs.stat(path(n))));
-  await bench("read of 4 KiB, cached, one by one", 20_000, (fs) => blocks(large, fs, 1, 20_000));
-  await bench("read of 4 KiB, cached, 256 at a time", 102_400, (fs) => blocks(large, fs, 256, 102_400));
-  await bench("writeFile of 4 KiB, 64 at a time", 5000, (fs) =>
-    atATime(5000, 64, (n) => fs.writeFile(join(folder, `written-${n}`), content)),
-  );
-} finally {
-  await nodeFs.rm(folder, { recursive: true, force: true });
+if (process.argv[2] === "--here") {
+  const place = process.argv[3] as string;
+  await answer(async (bench) => JSON.stringify(await (BENCHES[bench] as Bench)(NODE, place)));
+} else {
+  await main();
 }

@@ -1,8 +1,8 @@
 /**
  * Hashing a folder with `maniac/jobs`, beside `node:crypto` in a piscina pool, a file a task and in batches. In turn, the median of several
- * rounds; prints a line of JSON for each bench, as `node-files.ts` does. Run by hand on a quiet machine.
+ * rounds; prints a line of JSON for each bench, as `node-files.ts` does.
  *
- * Run: `node target/js/benches/node-jobs.js [ROUNDS]`
+ * Run: `node target/js/benches/node-jobs.js [--rounds N]`
  */
 import { createHash } from "node:crypto";
 import fs, { readFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
+import { options, quantile } from "./rounds.js";
 
 const ALGORITHM = "sha256";
 /** Paths of one task, in batches. */
@@ -39,10 +40,6 @@ type PiscinaClass = new (
 
 type Hash = (paths: readonly string[]) => Promise<readonly string[]>;
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 async function bench(folder: Folder, rounds: number, ways: Readonly<Record<string, Hash>>): Promise<void> {
   const place = fs.mkdtempSync(join(tmpdir(), "maniac-jobs-bench-"));
   try {
@@ -60,17 +57,18 @@ async function bench(folder: Folder, rounds: number, ways: Readonly<Record<strin
         if (JSON.stringify(digests) !== wanted) throw new Error(`${name} has other digests`);
         samples[name] ??= [];
         // The first round is for warming up.
-        if (round > 0) samples[name].push({ rate: paths.length / took, cpu: (user + system) / paths.length });
+        if (round > 0)
+          samples[name].push({ rate: (paths.length * 1000) / took, cpu: (user + system) / paths.length });
       }
     }
     for (const [unit, pick] of [
-      ["thousand files a second", (sample: { rate: number }) => sample.rate],
+      ["files a second", (sample: { rate: number }) => sample.rate],
       ["us of CPU a file", (sample: { cpu: number }) => sample.cpu],
     ] as const) {
       const results = Object.fromEntries(
         Object.entries(samples).map(([name, all]) => [
           name,
-          Number(median(all.map(pick as never)).toFixed(2)),
+          Number(quantile(all.map(pick as never), 0.5).toFixed(2)),
         ]),
       );
       const line = { group: "Node: jobs", bench: `${ALGORITHM}, ${folder.name}`, unit, rounds, results };
@@ -109,4 +107,4 @@ async function main(rounds: number): Promise<void> {
   await pool.destroy();
 }
 
-if (isMainThread) await main(Number(process.argv[2] ?? 5));
+if (isMainThread) await main(options().rounds);

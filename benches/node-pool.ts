@@ -3,12 +3,13 @@
  * short tasks wait beside eight long ones. Prints a line of JSON for each bench, as `benches/rust` does. All have as many threads as
  * there are processors, and at most that many run; maniac adds some for overdue tasks, which is what is measured.
  *
- * Run: `node target/js/benches/node-pool.js [ROUNDS]`
+ * Run: `node target/js/benches/node-pool.js [--rounds N]`
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { options, quantile } from "./rounds.js";
 
 interface AnyPool {
   run(task: unknown, options?: { name: string }): Promise<unknown>;
@@ -21,7 +22,7 @@ const { Pool } = (await import("maniac/pool" as string)) as { Pool: Maker };
 const { Piscina } = (await import("piscina" as string)) as { Piscina: Maker };
 const { Tinypool } = (await import("tinypool" as string)) as { Tinypool: Maker };
 
-const ROUNDS = Number(process.argv[2] ?? 5);
+const ROUNDS = options().rounds;
 const THREADS = availableParallelism();
 const TASKS = 20_000;
 const IN_FLIGHT = 64;
@@ -55,16 +56,6 @@ const POOLS: Readonly<Record<string, () => AnyPool>> = {
   tinypool: () => new Tinypool(both),
 };
 
-function at(sorted: readonly number[], part: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
-}
-
-const median = (values: readonly number[]): number =>
-  at(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
-
 /** Thousands of tasks a second, `width` at a time, and the median time of one in microseconds. */
 async function dispatch(pool: AnyPool, width: number, tasks: number): Promise<[number, number]> {
   const times: number[] = [];
@@ -78,7 +69,7 @@ async function dispatch(pool: AnyPool, width: number, tasks: number): Promise<[n
   };
   const start = performance.now();
   await Promise.all(Array.from({ length: width }, lane));
-  return [tasks / (performance.now() - start), median(times)];
+  return [tasks / (performance.now() - start), quantile(times, 0.5)];
 }
 
 /** What short tasks take beside long ones, in milliseconds: the 99th percentile. */
@@ -96,10 +87,7 @@ async function besideLong(pool: AnyPool): Promise<number> {
   }
   await Promise.all(short);
   await Promise.all(long);
-  return at(
-    times.toSorted((a, b) => a - b),
-    0.99,
-  );
+  return quantile(times, 0.99);
 }
 
 const results = new Map<string, { readonly unit: string; readonly of: Map<string, number[]> }>();
@@ -127,7 +115,9 @@ for (let round = 0; round < ROUNDS; round++) {
 
 rmSync(folder, { recursive: true });
 for (const [bench, { unit, of }] of results) {
-  const medians = Object.fromEntries([...of].map(([name, all]) => [name, Number(median(all).toFixed(2))]));
+  const medians = Object.fromEntries(
+    [...of].map(([name, all]) => [name, Number(quantile(all, 0.5).toFixed(2))]),
+  );
   const line = { group: "Node: pools", bench, unit, rounds: ROUNDS, results: medians };
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }

@@ -1,43 +1,69 @@
-// `npm run bench`: the runtime beside its peers, in one run. Writes benches/RESULTS.md. Takes about ten minutes on a quiet machine; on a
-// busy one the figures say little.
+// `npm run bench`: the runtime beside its peers, in one run. Writes benches/RESULTS.md. Takes about ten minutes on a quiet machine, after the build;
+// on a busy one the figures say little. `npm run bench -- [--rounds N] [--only WORD] [--out FILE]`: with --only, of benches/rust and the
+// facade's files and sockets those whose name holds WORD, printed and not written.
 import { spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { cpus, release } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
 import { preparation } from "./lib/counts.mjs";
 import { requireMachine } from "./lib/machine.mjs";
-import { ROOT } from "./lib/run.mjs";
+import { figures, page } from "./lib/results.mjs";
+import { ROOT, which } from "./lib/run.mjs";
 import { buildSteps } from "./lib/setup.mjs";
 import { runSteps } from "./lib/steps.mjs";
+import { bun } from "./lib/tools.mjs";
 import { targetFolder } from "./lib/workspace.mjs";
 
 requireMachine();
 
-/** @typedef {{ group: string, bench: string, unit: string, rounds: number, results: Record<string, number> }} Result */
+/** @typedef {import("./lib/results.mjs").Result} Result */
+/** @typedef {import("./lib/results.mjs").NotRun} NotRun */
 
-const RESULTS = join(ROOT, "benches/RESULTS.md");
-const CHANNELS = "crates/maniac-sync/benches/peers/Cargo.toml";
-const ROUNDS = process.argv[2] ?? "7";
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "5" },
+    only: { type: "string" },
+    out: { type: "string", default: "benches/RESULTS.md" },
+  },
+});
+const { rounds, only, out } = values;
+
+const FOLDER = targetFolder("benches");
+const RUNTIMES = join(FOLDER, "release/maniac-benches");
+const CHANNELS = join(FOLDER, "release/maniac-sync-peers");
+const GO = join(FOLDER, "go-benches");
+const noGo = which("go") === undefined ? "there is no Go here" : undefined;
+
+/** @param {string} name @param {string} about @param {string} manifest @returns {import("./lib/steps.mjs").Step} */
+function cargo(name, about, manifest) {
+  return {
+    name,
+    about,
+    command: ["cargo", "build", "--release", "--manifest-path", manifest],
+    env: { CARGO_TARGET_DIR: FOLDER },
+    count: preparation,
+    minutes: 40,
+  };
+}
 
 const built = await runSteps(
   [
     ...buildSteps(),
+    cargo("benches", "builds the benches and the peers", "benches/rust/Cargo.toml"),
+    cargo(
+      "channels",
+      "builds the channels' benches and their peers",
+      "crates/maniac-sync/benches/peers/Cargo.toml",
+    ),
     {
-      name: "benches",
-      about: "builds the benches and the peers",
-      command: ["cargo", "build", "--release", "--manifest-path", "benches/rust/Cargo.toml"],
-      env: { CARGO_TARGET_DIR: targetFolder("benches") },
+      name: "go",
+      about: "builds the benches' programs in Go",
+      unable: () => noGo,
+      command: ["go", "build", "-C", "benches/go", "-o", GO, "."],
+      // Nothing but Go's own library, and the Go that is here.
+      env: { GOPROXY: "off", GOTOOLCHAIN: "local", GOFLAGS: "" },
       count: preparation,
-      minutes: 20,
-    },
-    {
-      name: "channels",
-      about: "builds the channels' benches and their peers",
-      command: ["cargo", "build", "--release", "--manifest-path", CHANNELS],
-      env: { CARGO_TARGET_DIR: targetFolder("benches") },
-      count: preparation,
-      minutes: 20,
     },
   ],
   { logs: "bench" },
@@ -46,12 +72,31 @@ if (built.failed > 0) process.exit(1);
 
 /** @type {Result[]} */
 const results = [];
-await collect([join(targetFolder("benches"), "release/maniac-benches"), "--rounds", ROUNDS]);
-await collect([join(targetFolder("benches"), "release/maniac-sync-peers"), "", ROUNDS]);
-await collect([process.execPath, "target/js/benches/node-files.js", ROUNDS]);
-await collect([process.execPath, "target/js/benches/node-pool.js", ROUNDS]);
-writeFileSync(RESULTS, page(results));
-process.stdout.write("written: benches/RESULTS.md\n");
+/** @type {NotRun[]} */
+const notRun = [];
+const bunTool = bun();
+const noBun = await bunTool.unable();
+if (noGo) note({ notRun: "go", why: noGo });
+if (noBun) note({ notRun: "bun", why: noBun });
+
+const go = noGo ? [] : [GO];
+const choice = only === undefined ? [] : ["--only", only];
+const facade = [...choice, ...(noBun ? [] : ["--bun", bunTool.path])];
+await collect([RUNTIMES, "--rounds", rounds, ...choice, ...go.flatMap((path) => ["--go", path])]);
+if (only === undefined) await collect([CHANNELS, "", rounds, ...go]);
+await script("node-files", ...facade);
+await script("node-net", ...facade, "--client", RUNTIMES);
+if (only === undefined) {
+  await script("node-pool");
+  await script("node-jobs");
+  writeFileSync(resolve(ROOT, out), page(results, notRun, rounds));
+  process.stdout.write(`written: ${out}\n`);
+}
+
+/** A bench of the facade. @param {string} name @param {readonly string[]} words */
+async function script(name, ...words) {
+  await collect([process.execPath, `target/js/benches/${name}.js`, "--rounds", rounds, ...words]);
+}
 
 /**
  * Runs a program that prints a result a line.
@@ -63,70 +108,23 @@ async function collect([program, ...words]) {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const ended = new Promise((resolve) => child.once("close", resolve));
+  const ended = new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
   for await (const line of createInterface({ input: child.stdout })) {
-    /** @type {Result} */
-    const result = JSON.parse(line);
-    results.push(result);
-    process.stdout.write(`${result.bench}: ${figures(result)} ${result.unit}\n`);
+    /** @type {Result | NotRun} */
+    const said = JSON.parse(line);
+    if ("notRun" in said) {
+      note(said);
+      continue;
+    }
+    results.push(said);
+    process.stdout.write(`${said.bench}: ${figures(said)} ${said.unit}\n`);
   }
   const code = await ended;
   if (code !== 0) throw new Error(`${program} ended with ${code}`);
 }
 
-/** @param {Result} result */
-function figures({ results: all }) {
-  return Object.entries(all)
-    .map(([name, figure]) => `${name} ${show(figure)}`)
-    .join(" · ");
-}
-
-/** @param {number} figure */
-function show(figure) {
-  return figure >= 100 ? figure.toFixed(0) : figure.toFixed(figure >= 10 ? 1 : 2);
-}
-
-/**
- * How many times better ours is than the best of the peers that may be compared.
- * @param {Result} result
- */
-function verdict({ unit, results: all }) {
-  const [ours, ...peers] = Object.entries(all);
-  const comparable = peers
-    .filter(([name]) => !/thread-bound|limit|^maniac/.test(name))
-    .map(([, figure]) => figure);
-  if (ours === undefined || comparable.length === 0) return "";
-  const more = unit.endsWith("a second");
-  const best = more ? Math.max(...comparable) : Math.min(...comparable);
-  return `${(more ? ours[1] / best : best / ours[1]).toFixed(2)}`;
-}
-
-/** @param {readonly Result[]} all */
-function page(all) {
-  const groups = grouped(all);
-  const tables = [...groups].map(([group, rows]) => {
-    const lines = rows.map(
-      (row) => `| ${row.bench} | ${row.unit} | ${figures(row).replaceAll(" · ", "<br>")} | ${verdict(row)} |`,
-    );
-    return `## ${group}\n\n| bench | unit | medians | ours against the best peer |\n|---|---|---|---|\n${lines.join("\n")}\n`;
-  });
-  const day = new Date().toISOString().slice(0, 10);
-  const processors = cpus();
-  return `# Results
-
-Made by \`npm run bench\` on ${day}: ${processors.length} processors (${processors[0]?.model.trim()}), Linux ${release()}, Node ${process.versions.node}.
-All of a row's runtimes ran in turn in one process; medians of ${ROUNDS} rounds. Compare within a row: the figures of two days, or two
-machines, have nothing to say to each other. The last column is how many times better ours is than the best peer whose tasks can move between
-threads; below 1 it is worse. Runtimes marked thread-bound never move a task and stand there for comparison, as do the system's own
-calls, marked as limits. Servers run in processes of their own, whose processor time alone is counted.
-
-${tables.join("\n")}`;
-}
-
-/** @param {readonly Result[]} all */
-function grouped(all) {
-  /** @type {Map<string, Result[]>} */
-  const groups = new Map();
-  for (const result of all) groups.set(result.group, [...(groups.get(result.group) ?? []), result]);
-  return groups;
+/** @param {NotRun} peer */
+function note(peer) {
+  notRun.push(peer);
+  process.stdout.write(`not run: ${peer.notRun}: ${peer.why}\n`);
 }

@@ -1,11 +1,13 @@
-// Checkers that are neither npm packages nor part of a Rust toolchain. They are installed into .tools, by version, when they
-// are first needed; where that does not work, the step that wants one says why it did not run.
+// Checkers that are neither npm packages nor part of a Rust toolchain, and Bun, a peer of the benches that is too large to be among the repo's
+// npm packages. They are installed into .tools, by version, when they are first needed; where that does not work, the step that wants one
+// says why it did not run.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT, run, which } from "./run.mjs";
+import { npm } from "./setup.mjs";
 
 /** Kept up to date by hand. */
-const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12" };
+const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12", bun: "1.4.5" };
 
 const EXE = process.platform === "win32" ? ".exe" : "";
 
@@ -53,6 +55,20 @@ export function actionlint() {
     if (which("go") === undefined) return "there is no Go to build it with";
     const source = `github.com/rhysd/actionlint/cmd/actionlint@v${VERSIONS.actionlint}`;
     return await install("actionlint", ["go", "install", source], path, { GOBIN: folder, GOFLAGS: "" });
+  };
+  return { path, unable };
+}
+
+/** Bun, whose npm package has the program. @returns {Tool} */
+export function bun() {
+  const folder = join(ROOT, ".tools", `bun-${VERSIONS.bun}`);
+  const arch = process.arch === "arm64" ? "aarch64" : process.arch;
+  const path = join(folder, `node_modules/@oven/bun-${process.platform}-${arch}/bin/bun${EXE}`);
+  const unable = async () => {
+    if (existsSync(path)) return undefined;
+    // Without its install script, which only moves the program.
+    const words = ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
+    return await install("bun", [...npm(), ...words, `bun@${VERSIONS.bun}`], path);
   };
   return { path, unable };
 }

@@ -1,16 +1,19 @@
 //! Rounds in turn, medians, and how a result is printed.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// What the command line asks for.
 pub struct Options {
     pub rounds: usize,
     pub only: Option<String>,
+    /// Go's program.
+    pub go: Option<PathBuf>,
 }
 
 impl Options {
     pub fn parse(words: &[String]) -> Result<Options, String> {
-        let mut options = Options { rounds: 7, only: None };
+        let mut options = Options { rounds: 7, only: None, go: None };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
@@ -20,10 +23,16 @@ impl Options {
                         value.parse().ok().filter(|rounds| *rounds > 0).ok_or("--rounds takes a number")?;
                 }
                 "--only" => options.only = Some(value.clone()),
+                "--go" => options.go = Some(PathBuf::from(value)),
                 _ => return Err(format!("{word} is not known")),
             }
         }
         Ok(options)
+    }
+
+    /// Whether a bench of a group is asked for.
+    pub fn wants(&self, group: &str, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only.as_str()) || group.contains(only.as_str()))
     }
 }
 
@@ -35,11 +44,7 @@ pub struct Entry {
 
 /// Runs a bench: every entry once in each round, the first round for warming up only.
 pub fn bench(options: &Options, group: &str, name: &str, unit: &str, make: impl FnOnce() -> Vec<Entry>) {
-    if options
-        .only
-        .as_ref()
-        .is_some_and(|only| !name.contains(only.as_str()) && !group.contains(only.as_str()))
-    {
+    if !options.wants(group, name) {
         return;
     }
     let mut entries = make();
@@ -52,11 +57,19 @@ pub fn bench(options: &Options, group: &str, name: &str, unit: &str, make: impl 
             }
         }
     }
-    let results: Vec<String> = entries
-        .iter()
-        .zip(samples)
-        .map(|(entry, samples)| format!("\"{}\":{:.2}", entry.name, median(samples)))
-        .collect();
+    let medians = entries.iter().zip(samples).map(|(entry, samples)| (entry.name, median(samples)));
+    report(options, group, name, unit, medians);
+}
+
+/// Prints the figures of a bench.
+pub fn report(
+    options: &Options,
+    group: &str,
+    name: &str,
+    unit: &str,
+    figures: impl Iterator<Item = (&'static str, f64)>,
+) {
+    let results: Vec<String> = figures.map(|(name, figure)| format!("\"{name}\":{figure:.2}")).collect();
     println!(
         "{{\"group\":\"{group}\",\"bench\":\"{name}\",\"unit\":\"{unit}\",\"rounds\":{},\"results\":{{{}}}}}",
         options.rounds,
@@ -64,9 +77,19 @@ pub fn bench(options: &Options, group: &str, name: &str, unit: &str, make: impl 
     );
 }
 
-pub fn median(mut samples: Vec<f64>) -> f64 {
+/// Prints why a peer has no figures.
+pub fn not_run(name: &str, why: &str) {
+    println!("{{\"notRun\":\"{name}\",\"why\":\"{why}\"}}");
+}
+
+pub fn median(samples: Vec<f64>) -> f64 {
+    quantile(samples, 0.5)
+}
+
+/// The figure below which that part of the samples lies; 1.0 gives the worst.
+pub fn quantile(mut samples: Vec<f64>, part: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
+    samples[((samples.len() as f64 * part) as usize).min(samples.len() - 1)]
 }
 
 /// Nanoseconds for each of `count` operations.
@@ -102,4 +125,19 @@ fn clock_nanos(clock: libc::clockid_t) -> f64 {
     let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     assert_eq!(result, 0);
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+}
+
+/// The bytes of memory that another process has in use.
+pub fn resident_of(process: u32) -> f64 {
+    resident(&process.to_string())
+}
+
+/// As `resident_of`, for this process.
+pub fn resident_here() -> f64 {
+    resident("self")
+}
+
+fn resident(process: &str) -> f64 {
+    let statm = std::fs::read_to_string(format!("/proc/{process}/statm")).expect("proc(5)");
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).expect("a number of pages") * 4096.0
 }

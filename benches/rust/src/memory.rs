@@ -1,26 +1,37 @@
 //! What a parked task costs in memory: each runtime in a process of its own.
 
-use crate::measure::{Entry, Options, bench};
-use crate::peers::{executor, maniac, monoio, tokio};
+use crate::measure::{Entry, Options, bench, resident_here};
+use crate::peers::{compio, executor, go, green, maniac, monoio, tokio};
+use crate::stackful;
 use std::future::pending;
 
-const TASKS: usize = 500_000;
+const TASKS: usize = 200_000;
+/// May's mappings reach for 32,000.
+const STACKFUL: usize = 20_000;
 
 pub fn run(options: &Options) {
     bench(options, "memory", "task that waits, its future of 8 bytes included", "bytes", || {
-        [maniac::NAME, tokio::NAME, executor::NAME, monoio::NAME]
-            .map(|name| Entry { name, round: Box::new(move || in_child(name)) })
-            .into()
+        let mut entries = vec![in_child(maniac::NAME), in_child(tokio::NAME), in_child(executor::NAME)];
+        entries.push(in_child(monoio::NAME));
+        entries.extend(compio::runs().then(|| in_child(compio::NAME)));
+        entries.extend(go::entry(1, format!("memory {TASKS}")));
+        entries
+    });
+    bench(options, "memory", "stackful task that waits", "bytes", || {
+        let mut entries = vec![in_child(stackful::NAME), in_child(green::NAME)];
+        entries.extend(go::entry(1, format!("memory {STACKFUL}")));
+        entries
     });
 }
 
-fn in_child(name: &str) -> f64 {
-    let program = std::env::current_exe().expect("this program's path");
-    let output = std::process::Command::new(program)
-        .arg(format!("--memory-of={name}"))
-        .output()
-        .expect("this program");
-    String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number")
+fn in_child(name: &'static str) -> Entry {
+    let round = move || {
+        let program = std::env::current_exe().expect("this program's path");
+        let output = std::process::Command::new(program).arg(format!("--memory-of={name}")).output();
+        let output = output.expect("this program").stdout;
+        String::from_utf8_lossy(&output).trim().parse().expect("a number")
+    };
+    Entry { name, round: Box::new(round) }
 }
 
 /// Prints the bytes a task of `peer`, and leaves.
@@ -31,7 +42,7 @@ pub fn child(peer: &str) {
             $peer::run(&runtime, async {
                 // Whatever the runtime sets up once is set up by now.
                 $peer::join($peer::spawn(async {})).await;
-                let before = resident();
+                let before = resident_here();
                 for n in 0..TASKS {
                     let task = $peer::spawn(async move {
                         pending::<()>().await;
@@ -40,7 +51,7 @@ pub fn child(peer: &str) {
                     std::mem::forget(task);
                 }
                 $peer::yield_now().await;
-                (resident() - before) / TASKS as f64
+                (resident_here() - before) / TASKS as f64
             })
         }};
     }
@@ -49,14 +60,18 @@ pub fn child(peer: &str) {
         tokio::NAME => park!(tokio),
         executor::NAME => park!(executor),
         monoio::NAME => park!(monoio),
+        compio::NAME => park!(compio),
+        stackful::NAME => stackful::memory_each(STACKFUL),
+        green::NAME => {
+            green::start(1);
+            green::park(1);
+            let before = resident_here();
+            green::park(STACKFUL);
+            (resident_here() - before) / STACKFUL as f64
+        }
         other => panic!("{other} is no runtime"),
     };
     println!("{each:.1}");
     // Without joining threads that have nothing to join them for.
     std::process::exit(0);
-}
-
-fn resident() -> f64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("proc(5)");
-    statm.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).expect("a number of pages") * 4096.0
 }

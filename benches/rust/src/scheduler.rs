@@ -1,7 +1,7 @@
 //! Spawning, yielding, waking, timers.
 
 use crate::measure::{Entry, Options, bench, cpu, wall};
-use crate::peers::{executor, green, maniac, monoio, tokio};
+use crate::peers::{compio, executor, go, green, maniac, monoio, tokio};
 use std::rc::Rc;
 
 /// An entry for a runtime of `workers` workers: `round(&runtime)`.
@@ -32,7 +32,7 @@ macro_rules! movable {
     };
 }
 
-/// As `movable`, and monoio.
+/// As `movable`, and those whose tasks stay on their thread.
 macro_rules! with_local {
     ($module:ident, |$runtime:ident| $round:expr) => {{
         let mut entries = movable!(1, $module, |$runtime| $round);
@@ -40,13 +40,19 @@ macro_rules! with_local {
             use monoio as $module;
             entry!(monoio, 1, |$runtime| $round)
         });
+        if compio::runs() {
+            entries.push({
+                use compio as $module;
+                entry!(compio, 1, |$runtime| $round)
+            });
+        }
         entries
     }};
 }
 
 /// May's coroutines, on one worker: a second number of workers in the same process is not to be had.
 fn may(round: impl FnMut() -> f64 + 'static) -> Entry {
-    green::start(1);
+    green::start_with_stacks();
     Entry { name: green::NAME, round: Box::new(round) }
 }
 
@@ -68,10 +74,14 @@ fn spawning(options: &Options) {
         let mut entries =
             with_local!(peer, |runtime| wall(SPAWNS, || peer::run(&runtime, peer::spawn_join(SPAWNS))));
         entries.push(may(|| wall(SPAWNS / 10, || green::spawn_join(SPAWNS / 10))));
+        entries.extend(go::entry(1, format!("spawn-join {SPAWNS}")));
         entries
     });
     bench(options, group, "spawn+join, 2 workers", "ns", || {
-        movable!(2, peer, |runtime| wall(SPAWNS, || peer::run(&runtime, peer::spawn_join(SPAWNS))))
+        let mut entries =
+            movable!(2, peer, |runtime| wall(SPAWNS, || peer::run(&runtime, peer::spawn_join(SPAWNS))));
+        entries.extend(go::entry(2, format!("spawn-join {SPAWNS}")));
+        entries
     });
     for workers in [1, 2] {
         let name =
@@ -96,17 +106,34 @@ fn switching(options: &Options) {
         let mut entries =
             with_local!(peer, |runtime| wall(YIELDS, || peer::run(&runtime, peer::yields(YIELDS))));
         entries.push(may(|| wall(YIELDS, || green::yields(YIELDS))));
+        entries.extend(go::entry(1, format!("yields {YIELDS}")));
         entries
     });
     bench(options, group, "yield, 10 tasks, 2 workers", "ns", || {
-        movable!(2, peer, |runtime| wall(YIELDS, || peer::run(&runtime, peer::yields(YIELDS))))
+        let mut entries =
+            movable!(2, peer, |runtime| wall(YIELDS, || peer::run(&runtime, peer::yields(YIELDS))));
+        entries.extend(go::entry(2, format!("yields {YIELDS}")));
+        entries
     });
-    bench(options, group, "ping-pong, 1 worker, a round trip", "ns", || {
-        with_local!(peer, |runtime| wall(ROUND_TRIPS, || peer::run(&runtime, peer::ping_pong(ROUND_TRIPS))))
-    });
-    bench(options, group, "ping-pong, 2 workers, a round trip", "ns", || {
-        movable!(2, peer, |runtime| wall(ROUND_TRIPS, || peer::run(&runtime, peer::ping_pong(ROUND_TRIPS))))
-    });
+    for workers in [1, 2] {
+        let name =
+            format!("ping-pong, {workers} worker{}, a round trip", if workers == 1 { "" } else { "s" });
+        bench(options, group, &name, "ns", || {
+            let mut entries = if workers == 1 {
+                with_local!(peer, |runtime| wall(ROUND_TRIPS, || peer::run(
+                    &runtime,
+                    peer::ping_pong(ROUND_TRIPS)
+                )))
+            } else {
+                movable!(2, peer, |runtime| wall(ROUND_TRIPS, || peer::run(
+                    &runtime,
+                    peer::ping_pong(ROUND_TRIPS)
+                )))
+            };
+            entries.extend(go::entry(workers, format!("ping-pong {ROUND_TRIPS}")));
+            entries
+        });
+    }
     bench(options, group, "wake of a task that is notified already", "ns", || {
         with_local!(peer, |runtime| wall(YIELDS, || peer::run(&runtime, peer::wakes(YIELDS))))
     });
@@ -115,9 +142,15 @@ fn switching(options: &Options) {
 fn timing(options: &Options) {
     let group = "timers";
     bench(options, group, "set and cancel, 1,000,000 pending", "ns", || {
-        with_local!(peer, |runtime| peer::run(&runtime, peer::timer_churn(PENDING, TIMERS)))
+        let mut entries =
+            with_local!(peer, |runtime| peer::run(&runtime, peer::timer_churn(PENDING, TIMERS)));
+        entries.extend(go::entry(1, format!("timer-churn {PENDING} {TIMERS}")));
+        entries
     });
     bench(options, group, "task that sleeps up to 0.2 s, 200,000 at once", "ns of CPU", || {
-        with_local!(peer, |runtime| cpu(TIMERS, || peer::run(&runtime, peer::timers_fire(TIMERS))))
+        let mut entries =
+            with_local!(peer, |runtime| cpu(TIMERS, || peer::run(&runtime, peer::timers_fire(TIMERS))));
+        entries.extend(go::entry(1, format!("timers-fire {TIMERS}")));
+        entries
     });
 }

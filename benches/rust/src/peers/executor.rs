@@ -1,11 +1,12 @@
 //! async-executor with async-io: what smol is made of. One executor, run by as many threads as there are workers.
 
 use async_executor::{Executor, Task};
-use futures_lite::future;
+use async_io::Async;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use std::cell::Cell;
 use std::time::Duration;
 
-pub const NAME: &str = "async-executor";
+pub const NAME: &str = "smol (async-executor)";
 
 thread_local! {
     static HERE: Cell<Option<&'static Executor<'static>>> = const { Cell::new(None) };
@@ -49,4 +50,31 @@ pub async fn sleep(duration: Duration) {
     async_io::Timer::after(duration).await;
 }
 
+pub fn detach<T>(handle: Task<T>) {
+    handle.detach();
+}
+
+type TcpStream = Async<std::net::TcpStream>;
+
+fn listen(listener: std::net::TcpListener) -> Async<std::net::TcpListener> {
+    Async::new(listener).unwrap()
+}
+
+fn no_delay(stream: &TcpStream) {
+    stream.get_ref().set_nodelay(true).unwrap();
+}
+
+async fn readable(stream: &TcpStream) {
+    stream.readable().await.unwrap();
+}
+
+fn try_read(stream: &TcpStream, buf: &mut [u8]) -> std::io::Result<usize> {
+    std::io::Read::read(&mut stream.get_ref(), buf)
+}
+
+fn socket(socket: std::net::UdpSocket) -> Async<std::net::UdpSocket> {
+    Async::new(socket).unwrap()
+}
+
 super::bodies!();
+super::servers!();

@@ -1,5 +1,6 @@
 //! Ours.
 
+use maniac_io::net::{DatagramBatch, TcpListener, TcpStream, UdpSocket};
 use maniac_runtime::runtime::Runtime;
 use maniac_runtime::task::JoinHandle;
 use std::time::Duration;
@@ -37,20 +38,43 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     maniac_runtime::time::sleep(duration)
 }
 
-/// Answers each connection in a task of its own.
-pub async fn echo(listener: std::net::TcpListener) {
-    let listener = maniac_io::net::TcpListener::from_std(listener).unwrap();
+pub fn detach<T>(handle: JoinHandle<T>) {
+    drop(handle);
+}
+
+fn listen(listener: std::net::TcpListener) -> TcpListener {
+    TcpListener::from_std(listener).unwrap()
+}
+
+fn no_delay(stream: &TcpStream) {
+    stream.set_nodelay(true).unwrap();
+}
+
+async fn readable(stream: &TcpStream) {
+    stream.readable().await.unwrap();
+}
+
+fn try_read(stream: &TcpStream, buf: &mut [u8]) -> std::io::Result<usize> {
+    stream.try_read(buf)
+}
+
+fn socket(socket: std::net::UdpSocket) -> UdpSocket {
+    UdpSocket::from_std(socket).unwrap()
+}
+
+/// Sends datagrams back, as many in one call as there are.
+pub async fn echo_batches(datagrams: std::net::UdpSocket) {
+    let socket = socket(datagrams);
+    let mut batch = DatagramBatch::new(64, 1024);
     loop {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let answering = spawn(async move {
-            let mut buf = [0; 1024];
-            while let Ok(count @ 1..) = stream.read(&mut buf).await {
-                stream.write_all(&buf[..count]).await.unwrap();
-            }
-        });
-        drop(answering);
+        socket.recv_many(&mut batch).await.unwrap();
+        let answers: Vec<_> = batch.iter().map(|datagram| (datagram.bytes, datagram.from)).collect();
+        let mut sent = 0;
+        while sent < answers.len() {
+            sent += socket.send_many(&answers[sent..]).await.unwrap();
+        }
     }
 }
 
 super::bodies!();
+super::servers!();

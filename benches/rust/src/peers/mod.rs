@@ -1,10 +1,14 @@
 //! The runtimes. Each module has the same functions: `start(workers)`, `run(&runtime, future)` (as a task of the runtime, waited for
-//! from outside), `spawn`, `join`, `yield_now`, `sleep`, and from `bodies!` the same programs, word by word, on top of them.
+//! from outside), `spawn`, `join`, `detach`, `yield_now`, `sleep`, and from `bodies!` the same programs, word by word, on top of them. Where buffers
+//! go with the operation, the servers are written anew; the rest have theirs from `servers!`. Go's programs are in `benches/go`.
 
+pub mod compio;
 pub mod executor;
+pub mod go;
 pub mod green;
 pub mod maniac;
 pub mod monoio;
+mod servers;
 pub mod tokio;
 
 /// The programs that are measured.
@@ -103,6 +107,23 @@ macro_rules! bodies {
             }
         }
 
+        /// How late, in microseconds, a ticker of 1 ms is beside tasks that compute for half a second each, to their end.
+        #[allow(dead_code, reason = "beside hogs only some are run")]
+        pub async fn ticker(hogs: usize) -> Vec<f64> {
+            let mut ticks = $crate::hog::Ticks::start(hogs);
+            for _ in 0..hogs {
+                let hog = ticks.hog();
+                detach(spawn(async move { hog() }));
+            }
+            while ticks.go_on() {
+                if let Some(wait) = ticks.until_next() {
+                    sleep(wait).await;
+                }
+                ticks.note();
+            }
+            ticks.late
+        }
+
         async fn poll_once<F: std::future::Future>(mut future: std::pin::Pin<&mut F>) {
             std::future::poll_fn(|cx| {
                 let _pending = future.as_mut().poll(cx);
@@ -113,3 +134,18 @@ macro_rules! bodies {
     };
 }
 pub(crate) use bodies;
+pub(crate) use servers::servers;
+
+/// As any runtime's `yield_now` may be: wakes itself and waits once.
+pub async fn wake_and_wait() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| {
+        if waited {
+            return std::task::Poll::Ready(());
+        }
+        waited = true;
+        cx.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}

@@ -1,5 +1,8 @@
 //! monoio: its tasks never leave their thread, so it stands beside the others for comparison only.
 
+use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
+use monoio::net::TcpListener;
+use monoio::net::udp::UdpSocket;
 use monoio::task::JoinHandle;
 use monoio::{FusionDriver, FusionRuntime, IoUringDriver, LegacyDriver, RuntimeBuilder};
 use std::cell::RefCell;
@@ -28,31 +31,23 @@ pub async fn join<T>(handle: JoinHandle<T>) -> T {
     handle.await
 }
 
-pub async fn yield_now() {
-    let mut yielded = false;
-    std::future::poll_fn(|cx| {
-        if yielded {
-            return std::task::Poll::Ready(());
-        }
-        yielded = true;
-        cx.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
-}
+pub use super::wake_and_wait as yield_now;
 
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     monoio::time::sleep(duration)
 }
 
+pub fn detach<T>(handle: JoinHandle<T>) {
+    drop(handle);
+}
+
 /// Answers each connection in a task of its own.
 pub async fn echo(listener: std::net::TcpListener) {
-    use monoio::io::{AsyncReadRent, AsyncWriteRentExt};
-    let listener = monoio::net::TcpListener::from_std(listener).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
     loop {
         let (mut stream, _) = listener.accept().await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let answering = spawn(async move {
+        detach(spawn(async move {
             let mut buf = vec![0; 1024];
             loop {
                 let (count, mut back) = stream.read(buf).await;
@@ -62,8 +57,30 @@ pub async fn echo(listener: std::net::TcpListener) {
                 written.unwrap();
                 buf = back;
             }
-        });
-        drop(answering);
+        }));
+    }
+}
+
+/// Sends each connection a byte, and closes it.
+pub async fn answer_once(listener: std::net::TcpListener) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        detach(spawn(async move { stream.write_all(vec![7]).await.0.map(drop).unwrap() }));
+    }
+}
+
+/// Sends each datagram back.
+pub async fn echo_datagrams(socket: std::net::UdpSocket) {
+    let socket = UdpSocket::from_std(socket).unwrap();
+    let mut buf = vec![0; 1024];
+    loop {
+        let (received, mut back) = socket.recv_from(buf).await;
+        let (count, from) = received.unwrap();
+        back.truncate(count);
+        let (sent, back) = socket.send_to(back, from).await;
+        sent.unwrap();
+        buf = back;
     }
 }
 

@@ -1,6 +1,8 @@
 //! tokio's multi-threaded runtime.
 
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -37,22 +39,31 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     tokio::time::sleep(duration)
 }
 
-/// Answers each connection in a task of its own.
-pub async fn echo(listener: std::net::TcpListener) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+pub fn detach<T>(handle: JoinHandle<T>) {
+    drop(handle);
+}
+
+fn listen(listener: std::net::TcpListener) -> TcpListener {
     listener.set_nonblocking(true).unwrap();
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    loop {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        let answering = spawn(async move {
-            let mut buf = [0; 1024];
-            while let Ok(count @ 1..) = stream.read(&mut buf).await {
-                stream.write_all(&buf[..count]).await.unwrap();
-            }
-        });
-        drop(answering);
-    }
+    TcpListener::from_std(listener).unwrap()
+}
+
+fn no_delay(stream: &TcpStream) {
+    stream.set_nodelay(true).unwrap();
+}
+
+async fn readable(stream: &TcpStream) {
+    stream.readable().await.unwrap();
+}
+
+fn try_read(stream: &TcpStream, buf: &mut [u8]) -> std::io::Result<usize> {
+    stream.try_read(buf)
+}
+
+fn socket(socket: std::net::UdpSocket) -> UdpSocket {
+    socket.set_nonblocking(true).unwrap();
+    UdpSocket::from_std(socket).unwrap()
 }
 
 super::bodies!();
+super::servers!();

@@ -17,13 +17,19 @@ pub fn timed(run: impl FnOnce()) -> Duration {
     start.elapsed()
 }
 
-/// CPU time that this process has used, in seconds.
+/// CPU time that this process and its children that have ended have used, in seconds.
 fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes a `timespec`.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN].into_iter().map(cpu_seconds_of).sum()
+}
+
+fn cpu_seconds_of(whom: libc::c_int) -> f64 {
+    // SAFETY: all of it is numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: it writes a `rusage`.
+    let result = unsafe { libc::getrusage(whom, &mut usage) };
     assert_eq!(result, 0);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -3,7 +3,7 @@
 use crate::cases::{Case, Run, timed};
 use async_executor::Executor;
 use pollster::block_on;
-use std::{sync::Arc, thread};
+use std::{path::Path, process::Command, sync::Arc, thread, time::Duration};
 
 /// Tasks on `threads` threads, sharing one queue; the calling thread is one of them.
 fn on_executor(threads: usize, spawn: impl FnOnce(&Arc<Executor<'static>>) -> async_executor::Task<()>) {
@@ -347,15 +347,42 @@ macro_rules! to_task_case {
     };
 }
 
-pub fn add(cases: &mut Vec<Case>) {
-    cases.push(tasks_case!(1, 1, 2_000_000));
-    cases.push(tasks_case!(1, 16, 2_000_000));
-    cases.push(tasks_case!(2, 1, 2_000_000));
-    cases.push(tasks_case!(2, 16, 2_000_000));
-    cases.push(to_task_case!(1, 1_000_000));
-    cases.push(to_task_case!(16, 1_000_000));
-    cases.push(bounded_threads_case!(1, 1_000_000));
-    cases.push(bounded_threads_case!(16, 1_000_000));
-    cases.push(unbounded_threads_case!(1, 2_000_000));
-    cases.push(unbounded_threads_case!(16, 2_000_000));
+/// Goroutines, in a process of their own that says how many nanoseconds they took.
+fn goroutines(program: &Path, threads: usize, producers: usize) -> (&'static str, Run) {
+    let program = program.to_owned();
+    let run = move |messages: u64| {
+        let mut command = Command::new(&program);
+        command.args(["mpsc", &producers.to_string(), &messages.to_string()]);
+        let output = command.env("GOMAXPROCS", threads.to_string()).output().expect("Go's program");
+        let nanos = String::from_utf8_lossy(&output.stdout).trim().parse().expect("a number");
+        Duration::from_nanos(nanos)
+    };
+    ("go", Box::new(run))
+}
+
+/// A case of tasks, with Go's channel where Go is.
+macro_rules! tasks_case_and_go {
+    ($go:expr, $threads:literal, $producers:literal, $messages:expr) => {{
+        let mut case = tasks_case!($threads, $producers, $messages);
+        case.contestants.extend($go.map(|program| goroutines(program, $threads, $producers)));
+        case
+    }};
+}
+
+pub fn add(cases: &mut Vec<Case>, go: Option<&Path>) {
+    cases.push(tasks_case_and_go!(go, 1, 1, 1_000_000));
+    cases.push(tasks_case_and_go!(go, 1, 4, 1_000_000));
+    cases.push(tasks_case_and_go!(go, 1, 16, 1_000_000));
+    cases.push(tasks_case_and_go!(go, 2, 1, 1_000_000));
+    cases.push(tasks_case_and_go!(go, 2, 4, 1_000_000));
+    cases.push(tasks_case_and_go!(go, 2, 16, 1_000_000));
+    cases.push(to_task_case!(1, 500_000));
+    cases.push(to_task_case!(4, 500_000));
+    cases.push(to_task_case!(16, 500_000));
+    cases.push(bounded_threads_case!(1, 500_000));
+    cases.push(bounded_threads_case!(4, 500_000));
+    cases.push(bounded_threads_case!(16, 500_000));
+    cases.push(unbounded_threads_case!(1, 1_000_000));
+    cases.push(unbounded_threads_case!(4, 1_000_000));
+    cases.push(unbounded_threads_case!(16, 1_000_000));
 }

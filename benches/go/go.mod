@@ -1,0 +1,3 @@
+module maniac/benches
+
+go 1.22
