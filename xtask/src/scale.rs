@@ -136,7 +136,7 @@ fn plot(rows: &[Row]) -> String {
         let of = rows.iter().filter(|row| row.load == *load && row.structure == *structure);
         let points: Vec<String> =
             of.clone().map(|row| format!("{:.1},{:.1}", x(row.workers), y(row.lines))).collect();
-        let last = of.last().map_or(0.0, |row| y(row.lines));
+        let last = of.clone().next_back().map_or(0.0, |row| y(row.lines));
         let _ = writeln!(
             svg,
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n\
