@@ -38,14 +38,14 @@ interface Net {
 }
 
 /** One connection's questions; `told` hears of each answer how long it took. */
-function ask(socket: Socket, told: (took: number) => void): Promise<void> {
+function ask(socket: Socket, rounds: number, told: (took: number) => void): Promise<void> {
   return new Promise((resolve, reject) => {
     const question = Buffer.alloc(BYTES, "?");
     let asked = 0;
     let missing = 0;
     let start = 0;
     const next = (): void => {
-      if (asked++ === ROUNDS) {
+      if (asked++ === rounds) {
         resolve();
         return;
       }
@@ -83,7 +83,7 @@ async function closeAll(server: ReturnType<Net["createServer"]>, sockets: readon
   await Promise.all([...ends, closed]);
 }
 
-async function run(name: string, net: Net, screen: Screen): Promise<Echo> {
+async function run(name: string, net: Net, rounds: number, screen: Screen): Promise<Echo> {
   const server = net.createServer((socket) => {
     socket.on("data", (question: Buffer) => socket.write(question));
     socket.on("error", () => socket.destroy());
@@ -93,7 +93,7 @@ async function run(name: string, net: Net, screen: Screen): Promise<Echo> {
   const { port } = server.address() as { port: number };
   const sockets: Socket[] = [];
   const times: number[] = [];
-  const all = CONNECTIONS * ROUNDS;
+  const all = CONNECTIONS * rounds;
   const told = (took: number): void => {
     times.push(took);
     screen.live(() => `  ${name.padEnd(18)}${bar(times.length / all)} ${times.length} answers`);
@@ -103,7 +103,7 @@ async function run(name: string, net: Net, screen: Screen): Promise<Echo> {
     await connectAll(net, port, sockets);
     const cpu = process.cpuUsage();
     const start = performance.now();
-    await Promise.all(sockets.map((socket) => ask(socket, told)));
+    await Promise.all(sockets.map((socket) => ask(socket, rounds, told)));
     seconds = (performance.now() - start) / 1000;
     const { user, system } = process.cpuUsage(cpu);
     cpuMicroseconds = user + system;
@@ -119,11 +119,12 @@ async function run(name: string, net: Net, screen: Screen): Promise<Echo> {
   return { connections: CONNECTIONS, answers: all, seconds, cpuMicroseconds, p50, p99 };
 }
 
-/** Runs the echo with both modules in turn, each on both sides. */
-export async function connections(screen: Screen): Promise<{ node: Echo; maniac: Echo }> {
-  screen.line(screen.bold(`3. A TCP echo with ${CONNECTIONS} connections, ${ROUNDS} questions each`));
-  const node = await run("node:net", nodeNet as unknown as Net, screen);
-  const maniac = await run("maniac/net", maniacNet as unknown as Net, screen);
+/** Runs the echo with both modules in turn, each on both sides, with a share of the usual questions. */
+export async function connections(share: number, screen: Screen): Promise<{ node: Echo; maniac: Echo }> {
+  const rounds = ROUNDS * share;
+  screen.line(screen.bold(`3. A TCP echo with ${CONNECTIONS} connections, ${rounds} questions each`));
+  const node = await run("node:net", nodeNet as unknown as Net, rounds, screen);
+  const maniac = await run("maniac/net", maniacNet as unknown as Net, rounds, screen);
   screen.line();
   return { node, maniac };
 }

@@ -44,6 +44,7 @@ async function watch(
   readFile: (path: string) => Promise<unknown>,
   file: string,
   iterations: number,
+  share: number,
   screen: Screen,
 ): Promise<Latency> {
   let running = true;
@@ -51,7 +52,7 @@ async function watch(
     while (running) await job(iterations);
   };
   const jobs = Array.from({ length: JOBS }, keepBusy);
-  const end = performance.now() + WATCH_MS;
+  const end = performance.now() + WATCH_MS * share;
   const times: number[] = [];
   while (performance.now() < end) {
     const start = performance.now();
@@ -70,12 +71,23 @@ async function watch(
   return { reads: times.length, p50, p99, worst };
 }
 
-/** Watches both modules in turn. */
-export async function latency(file: string, screen: Screen): Promise<{ node: Latency; maniac: Latency }> {
+/** Watches both modules in turn, for a share of the usual time. */
+export async function latency(
+  file: string,
+  share: number,
+  screen: Screen,
+): Promise<{ node: Latency; maniac: Latency }> {
   screen.line(screen.bold("1. One readFile each millisecond, beside eight pbkdf2 jobs"));
   const iterations = await calibrate();
-  const node = await watch("node:fs/promises", (path) => nodeFs.readFile(path), file, iterations, screen);
-  const maniac = await watch("maniac/fs", (path) => maniacFs.readFile(path), file, iterations, screen);
+  const node = await watch(
+    "node:fs/promises",
+    (path) => nodeFs.readFile(path),
+    file,
+    iterations,
+    share,
+    screen,
+  );
+  const maniac = await watch("maniac/fs", (path) => maniacFs.readFile(path), file, iterations, share, screen);
   screen.line();
   return { node, maniac };
 }

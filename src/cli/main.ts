@@ -4,8 +4,10 @@ import { UsageError } from "./usage.js";
 
 const HELP = `maniac: an M:N async runtime for Node
 
-  maniac tour [DIR] [--out FILE] [--json]   the runtime at work on the files below DIR, beside plain Node;
-                                            the SHA-256 manifest goes to standard output or to FILE
+  maniac tour [DIR] [--out FILE] [--json] [--quick]
+                                            the runtime at work on the files below DIR, beside plain Node;
+                                            the SHA-256 manifest goes to standard output or to FILE;
+                                            --quick: a tenth of the latencies, answers and timers
   maniac doctor [--json] [--redact]         what this machine offers, which driver is used, and why
   maniac try [--runs N] [--json] -- COMMAND
                                             your own command without and with maniac/register: time, processor time,

@@ -3,7 +3,7 @@ import * as node from "node:timers/promises";
 import * as maniac from "../timers.js";
 import { bar, milliseconds, type Screen } from "./screen.js";
 
-/** Timers. */
+/** Timers of a whole tour. */
 const COUNT = 1_000_000;
 /** Longest delay. */
 const LONGEST_MS = 1000;
@@ -30,13 +30,14 @@ function delayOf(index: number): number {
 async function run(
   name: string,
   setTimeout: (delay: number) => Promise<void>,
+  count: number,
   screen: Screen,
 ): Promise<Timers> {
   const before = process.cpuUsage();
   const start = performance.now();
   let [fired, early, late] = [0, 0, 0];
   const waits: Promise<void>[] = [];
-  for (let index = 0; index < COUNT; index++) {
+  for (let index = 0; index < count; index++) {
     const delay = delayOf(index);
     const wait = setTimeout(delay);
     if (index % WATCHED !== 0) {
@@ -50,7 +51,7 @@ async function run(
       late = Math.max(late, after);
       // The clock was read just after the timer was set.
       if (after < -0.5) early += 1;
-      screen.live(() => `  ${name.padEnd(22)}${bar(fired / COUNT)}`);
+      screen.live(() => `  ${name.padEnd(22)}${bar(fired / count)}`);
     });
     waits.push(seen);
   }
@@ -58,17 +59,18 @@ async function run(
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(before);
   const cpuMilliseconds = (user + system) / 1000;
-  const text = `${seconds.toFixed(2)} s, ${milliseconds(cpuMilliseconds)} CPU, ${early} of ${COUNT / WATCHED} early`;
+  const text = `${seconds.toFixed(2)} s, ${milliseconds(cpuMilliseconds)} CPU, ${early} of ${count / WATCHED} early`;
   screen.line(`  ${name.padEnd(22)}${bar(1)} ${text}`);
-  return { count: COUNT, seconds, cpuMilliseconds, lateMilliseconds: late, early };
+  return { count, seconds, cpuMilliseconds, lateMilliseconds: late, early };
 }
 
-/** Sets a million timers with both modules in turn. */
-export async function timers(screen: Screen): Promise<{ node: Timers; maniac: Timers }> {
-  screen.line(screen.bold(`4. One million timers of up to ${LONGEST_MS} ms`));
+/** Sets a million timers, or this share of them, with both modules in turn. */
+export async function timers(share: number, screen: Screen): Promise<{ node: Timers; maniac: Timers }> {
+  const count = COUNT * share;
+  screen.line(screen.bold(`4. ${count.toLocaleString("en")} timers of up to ${LONGEST_MS} ms`));
   // The second finds a heap that has grown already, so that is Node's.
-  const ours = await run("maniac/timers", (delay) => maniac.setTimeout(delay), screen);
-  const theirs = await run("node:timers/promises", (delay) => node.setTimeout(delay), screen);
+  const ours = await run("maniac/timers", (delay) => maniac.setTimeout(delay), count, screen);
+  const theirs = await run("node:timers/promises", (delay) => node.setTimeout(delay), count, screen);
   screen.line();
   return { node: theirs, maniac: ours };
 }
