@@ -15,14 +15,30 @@ const TEST = ["test", "--no-fail-fast", "--lib", "--tests"];
 /** Of random cases so many: each costs ten to a thousand times what it costs natively. */
 const FEW = { miri: "4", thread: "16", address: "32" };
 
-/** What miri runs: tests that need nothing of the system that it does not know. */
+/**
+ * What miri runs of a crate: tests that need nothing of the system that it does not know. `short`: in the short form too.
+ * @typedef {{ name: string, short?: boolean, tests?: string[], system?: keyof typeof SYSTEM }} Part
+ */
+
+/** @type {Part[]} */
 const MIRI = [
   { name: "maniac-signal-tree" },
   { name: "maniac-wheel" },
-  { name: "maniac-sync" },
-  { name: "maniac-arena" },
-  { name: "maniac-driver", tests: ["--test", "records"] },
+  { name: "maniac-sync", short: true },
+  { name: "maniac-arena", short: true },
+  { name: "maniac-driver", short: true, tests: ["--test", "records"] },
+  { name: "maniac-runtime", short: true, tests: ["--test", "small"], system: "virtual" },
 ];
+
+/**
+ * What the program sees of the system. `virtual`: nothing but what is named here, and a clock that counts the program's steps and jumps where all
+ * threads wait, so that a busy machine changes nothing and a wait without end is seen.
+ */
+const SYSTEM = {
+  // proptest reads files.
+  real: "-Zmiri-disable-isolation",
+  virtual: "-Zmiri-isolation-error=hide -Zmiri-env-forward=MANIAC_DRIVER",
+};
 
 /** The crates whose threads meet in memory of their own, not in the kernel. */
 const THREADED = ["maniac-sync", "maniac-signal-tree"];
@@ -41,7 +57,7 @@ const ISLANDS = ["maniac-arena", "maniac-context", "maniac-driver", "maniac-sync
 export function sanitizerSteps(crates, { short = false } = {}) {
   const products = crates.filter((crate) => crate.product && !crate.napi);
   const islands = products.filter(({ name }) => ISLANDS.includes(name));
-  const miri = MIRI.filter(({ name }) => !short || ISLANDS.includes(name));
+  const miri = MIRI.filter((part) => !short || part.short);
   return [address(short ? islands : products), ...(short ? [] : [thread(products)]), ...miri.map(underMiri)];
 }
 
@@ -144,16 +160,18 @@ function thread(crates) {
   };
 }
 
-/** @param {{ name: string, tests?: string[] }} crate @returns {Step} */
-function underMiri({ name, tests = ["--lib", "--tests"] }) {
+/** @param {Part} part @returns {Step} */
+function underMiri({ name, tests = ["--lib", "--tests"], system = "real" }) {
   return {
     name: `miri-${name}`,
     about: `${name}'s tests under miri`,
     unable: () => component("miri"),
     command: ["cargo", "+nightly", "miri", "test", "--no-fail-fast", "-p", name, ...tests],
     env: {
-      // proptest reads files. Leaves live for ever, and some tests forget things on purpose: leaks are the address sanitizer's part.
-      MIRIFLAGS: "-Zmiri-disable-isolation -Zmiri-ignore-leaks",
+      // Leaves live for ever, and some tests forget things on purpose: leaks are the address sanitizer's part.
+      MIRIFLAGS: `${SYSTEM[system]} -Zmiri-ignore-leaks`,
+      // It knows no io_uring.
+      MANIAC_DRIVER: "poll",
       PROPTEST_CASES: FEW.miri,
       CARGO_TARGET_DIR: targetFolder("miri"),
     },

@@ -1,7 +1,7 @@
 //! All ways of a task's life, on few tasks each: what an interpreter that looks at every access can get through.
 //!
-//! `MANIAC_DRIVER=poll MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-ignore-leaks" cargo +nightly miri test -p maniac-runtime --test small`:
-//! there all is threads, atomics and memory, and nothing is assembly. It takes minutes a test.
+//! `npm run deep -- --only miri-maniac-runtime`: there all is threads, atomics and memory, and nothing is assembly. The clock is miri's own, so that
+//! a busy machine changes nothing, and a wake-up that is lost shows soon: as a deadlock, or as a runtime that does not end in time.
 
 use maniac_runtime as maniac;
 use maniac_runtime::runtime::{Runtime, TaskArenaConfig};
@@ -9,15 +9,40 @@ use maniac_runtime::task::{self, JoinSet};
 use maniac_runtime::time::{Duration, sleep, timeout};
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 
+/// A runtime that is shut down where it goes, with nothing left. (Dropping a [`Runtime`] waits for as long as it takes.)
+struct Ends(Option<Runtime>);
+
+impl Deref for Ends {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let Some(runtime) = self.0.take().filter(|_| !std::thread::panicking()) else { return };
+        let report = runtime.shutdown_timeout(Duration::from_secs(600));
+        assert!(report.is_clean(), "{report:?}");
+    }
+}
+
 /// With small leaves: a shutdown looks at every slot, and an interpreter takes its time for each.
-fn workers(count: usize) -> Runtime {
-    Runtime::builder().worker_count(count).arena(TaskArenaConfig::new(1, 64).unwrap()).build().unwrap()
+fn workers(count: usize) -> Ends {
+    let leaves = TaskArenaConfig::new(1, 64).unwrap();
+    Ends(Some(Runtime::builder().worker_count(count).arena(leaves).build().unwrap()))
+}
+
+fn host() -> Ends {
+    Ends(Some(Runtime::new_single_threaded().unwrap()))
 }
 
 /// Counts how often it is dropped.
@@ -104,7 +129,7 @@ fn what_a_task_holds_goes_once() {
     });
     let panic = runtime.block_on(task).unwrap_err().into_panic();
     assert_eq!(panic.downcast_ref::<&str>(), Some(&"on purpose"));
-    assert!(runtime.shutdown_timeout(Duration::from_secs(600)).is_clean());
+    drop(runtime);
     assert_eq!(gone.load(SeqCst), 4);
 }
 
@@ -139,7 +164,7 @@ fn stale_wakers_do_nothing() {
 
 #[test]
 fn local_tasks_share_what_is_not_shared() {
-    let runtime = Runtime::new_single_threaded().unwrap();
+    let runtime = host();
     let count = Rc::new(Cell::new(0));
     runtime.block_on(async {
         let tasks: Vec<_> = (0..4)
@@ -240,7 +265,7 @@ fn blocking_calls_and_their_panics() {
 /// A loop of somebody else's drives the runtime.
 #[test]
 fn a_host_ticks() {
-    let runtime = Runtime::new_single_threaded().unwrap();
+    let runtime = host();
     let task = runtime.spawn(async {
         task::yield_now().await;
         7
@@ -264,7 +289,7 @@ fn shutdown_drops_what_waits() {
             std::future::pending::<()>().await;
         }));
     }
-    assert!(runtime.shutdown_timeout(Duration::from_secs(600)).is_clean());
+    drop(runtime);
     assert_eq!(gone.load(SeqCst), 4);
     for handle in handles {
         assert!(workers(1).block_on(handle).unwrap_err().is_cancelled());

@@ -167,12 +167,13 @@ impl Role {
     fn set_owner(&self, hands: &mut Hands, owner: Option<&'static Thread>) {
         hands.owner = owner;
         let holder = owner.map_or(null_mut(), |owner| std::ptr::from_ref(owner).cast_mut());
-        self.holder.store(holder, Ordering::Relaxed);
+        // Release: who sees a thread here sees its record, which may have been made just now.
+        self.holder.store(holder, Ordering::Release);
     }
 
     /// Who owns the role, or did a moment ago.
     pub(crate) fn holder(&self) -> Option<&'static Thread> {
-        let holder = self.holder.load(Ordering::Relaxed);
+        let holder = self.holder.load(Ordering::Acquire);
         // SAFETY: [ROLE-1] records of threads are never freed.
         unsafe { holder.as_ref() }
     }

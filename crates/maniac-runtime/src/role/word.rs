@@ -80,7 +80,8 @@ impl PollWord {
     /// Whether somebody wants, or has, the role that this thread held.
     #[inline]
     pub(crate) fn is_doubtful(&self) -> bool {
-        self.demote.load(Ordering::Relaxed) != 0
+        // Acquire: who kept this thread out and let it go on is done with its role, and what it did there is visible.
+        self.demote.load(ordering("word.doubtful", Ordering::Acquire)) != 0
     }
 
     /// Has the thread ask the arbiter from now on. The caller holds it.
@@ -90,7 +91,8 @@ impl PollWord {
 
     /// Takes [`PollWord::doubt`] back: by who holds the arbiter of the role that this thread owns, or by the thread itself when it owns none.
     pub(crate) fn trust(&self) {
-        self.demote.store(0, Ordering::Relaxed);
+        // Release: a thread without doubts does not ask the arbiter, whose lock orders everything else.
+        self.demote.store(0, ordering("word.trust", Ordering::Release));
     }
 
     /// Has the thread ask the arbiter, which the caller holds, before it next touches its role; `true` if it is still in the poll whose word was

@@ -79,8 +79,13 @@ impl Role {
         !self.poll.leave() || self.still_owned()
     }
 
-    /// `Role::interrupt`, once the owner was seen in a task.
+    /// `Role::interrupt` that gives the role to the spare thread.
     fn seize(&self) -> bool {
+        self.interrupt(true)
+    }
+
+    /// `Role::interrupt`, once the owner was seen in a task: whether it was kept out, and then lost the role if that is `wanted`.
+    fn interrupt(&self, wanted: bool) -> bool {
         let seen = self.poll.now();
         if seen & 1 == 0 {
             return false;
@@ -95,7 +100,11 @@ impl Role {
         }
         // A glance at what waits there.
         self.touch();
-        *owner = SPARE;
+        if wanted {
+            *owner = SPARE;
+        } else {
+            self.poll.trust();
+        }
         true
     }
 
@@ -149,6 +158,15 @@ fn seize_beside_calls() {
     assert!(owner == SPARE || role.remote.load(Relaxed) == 1, "{LOST}: a call");
 }
 
+/// The monitor keeps the owner out, finds nothing that waits there, and lets it go on.
+fn glance_beside_a_call() {
+    let role = Role::new();
+    let monitor = spawn(&role, |role| _ = role.interrupt(false));
+    assert!(role.poll(|role| role.call(|_| ())), "{LOST}: a role that nobody took");
+    role.touch();
+    monitor.join().unwrap();
+}
+
 /// Two threads seize at once: one gets it, and the other changes nothing.
 fn two_seizures() {
     let role = Role::new();
@@ -190,7 +208,10 @@ fn a_role_has_one_owner_when_it_is_seized() {
     check(seize_beside_a_poll);
     check(seize_beside_polls);
     check(seize_beside_calls);
+    check(glance_beside_a_call);
     check_wide(two_seizures);
+    // Who is let go on without having had doubts takes no lock.
+    fails_without(glance_beside_a_call, &["word.trust", "word.doubtful"]);
     fails_without(seize_beside_a_poll, &["word.enter", "word.light", "word.heavy"]);
     // A first look orders what the poll began with; the second one what a call since then did.
     fails_without(seize_beside_calls, &["word.restore", "word.look", "word.light", "word.heavy"]);
