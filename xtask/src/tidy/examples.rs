@@ -11,8 +11,13 @@ use crate::rust::{has_word, is_word};
 const RULE: &str = "examples";
 const CRATES: &[&str] = &["maniac-io", "maniac-macros", "maniac-runtime", "maniac-sync", "maniac-wheel"];
 
+/// What stands in for other files on systems without them, under the same names. The examples are there.
+const STAND_INS: &[&str] = &["crates/maniac-io/src/fs/portable.rs"];
+
 pub(super) fn check(units: &[Unit<'_>]) -> Vec<Finding> {
-    units.iter().filter(|unit| CRATES.contains(&unit.krate)).flat_map(check_unit).collect()
+    let counts =
+        |unit: &&Unit<'_>| CRATES.contains(&unit.krate) && !STAND_INS.contains(&unit.file.path.as_str());
+    units.iter().filter(counts).flat_map(check_unit).collect()
 }
 
 fn check_unit(unit: &Unit<'_>) -> Vec<Finding> {
