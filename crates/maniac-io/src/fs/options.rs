@@ -135,9 +135,10 @@ impl OpenOptions {
     /// system without it refuses to open.
     ///
     /// ```
-    /// use maniac_io::{buf::{AlignedBuf, DEFAULT_ALIGN}, fs::OpenOptions};
     /// # fn main() -> std::io::Result<()> {
     /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(unix)] {
+    /// use maniac_io::{buf::{AlignedBuf, DEFAULT_ALIGN}, fs::OpenOptions};
     /// # let dir = tempfile::tempdir_in(".")?;
     /// # let path = dir.path().join("file");
     /// # std::fs::write(&path, vec![7; 4096])?;
@@ -146,6 +147,7 @@ impl OpenOptions {
     ///     let (count, buf) = file.read_owned_at(AlignedBuf::new(4096, DEFAULT_ALIGN).unwrap(), 0).await;
     ///     assert_eq!((count?, buf[0]), (4096, 7));
     /// } // else a file system without it
+    /// # }
     /// # Ok(()) })
     /// # }
     /// ```

@@ -227,10 +227,11 @@ impl File {
     /// A handle for calls that take any descriptor, as [`splice`](super::splice). It shares the cursor.
     ///
     /// ```
-    /// use maniac_io::fs::{File, splice};
-    /// use maniac_io::net::pipe;
     /// # fn main() -> std::io::Result<()> {
     /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::fs::{File, splice};
+    /// use maniac_io::net::pipe;
     /// # let dir = tempfile::tempdir()?;
     /// # let path = dir.path().join("file");
     /// # std::fs::write(&path, "not through memory")?;
@@ -239,6 +240,7 @@ impl File {
     /// let mut buf = [0; 3];
     /// receiver.read_exact(&mut buf[..count]).await?;
     /// assert_eq!(&buf[..count], b"not");
+    /// # }
     /// # Ok(()) })
     /// # }
     /// ```
