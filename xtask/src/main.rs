@@ -20,7 +20,7 @@ type Outcome = Result<bool, String>;
 
 const HELP: &str = "\
 cargo xtask COMMAND
-  tidy             the architecture's invariants, file lengths, SAFETY comments, cancel safety, unfinished work
+  tidy             the architecture's invariants, file lengths, SAFETY comments, cancel safety, examples, unfinished work
   slides           each Rust block of docs/slides.md stands in a test of crates/maniac/tests/slides that runs
   features         builds and tests crates/maniac with no feature, and with each of its features alone
   scale            what finding work costs with 8 to 512 workers, on a simulated machine; writes docs/scale.md and docs/scale.svg

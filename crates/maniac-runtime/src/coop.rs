@@ -11,6 +11,25 @@ pub(crate) const BUDGET: u32 = 128;
 pub(crate) const UNLIMITED: u32 = u32::MAX;
 
 /// One unit of budget, given back unless the operation says that it made progress.
+///
+/// ```
+/// use maniac_runtime::coop::{Unit, poll_proceed};
+/// use std::{io, task::{Context, Poll, Waker, ready}};
+/// fn poll_read(cx: &mut Context<'_>, mut read: impl FnMut() -> io::Result<usize>) -> Poll<io::Result<usize>> {
+///     let unit: Unit = ready!(poll_proceed(cx));
+///     match read() {
+///         // Given back: a poll that finds nothing costs no budget.
+///         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+///         result => {
+///             unit.made_progress();
+///             Poll::Ready(result)
+///         }
+///     }
+/// }
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(poll_read(&mut cx, || Err(io::ErrorKind::WouldBlock.into())).is_pending());
+/// assert!(poll_read(&mut cx, || Ok(1)).is_ready());
+/// ```
 #[derive(Debug)]
 #[must_use = "a unit that is dropped was not used"]
 pub struct Unit {

@@ -274,6 +274,15 @@ impl<T> fmt::Debug for Sender<T> {
 }
 
 /// The future of [`Sender::closed`].
+///
+/// ```
+/// use maniac_sync::oneshot::{self, Closed};
+/// let (mut sender, receiver) = oneshot::channel::<u8>();
+/// let closed: Closed<'_, u8> = sender.closed();
+/// drop(receiver);
+/// pollster::block_on(closed);
+/// assert!(sender.is_closed());
+/// ```
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Closed<'a, T> {

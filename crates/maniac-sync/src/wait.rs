@@ -44,10 +44,34 @@ impl Word {
 }
 
 /// What is waited for, in one word of memory; see [`Word`] for an example.
+///
+/// ```
+/// use maniac_sync::wait::{Reason, Wait, Word};
+/// static READ: Word = Word::operation("read");
+/// assert_eq!(Wait::on(&READ).reason(), Reason::Operation("read"));
+/// # #[cfg(target_pointer_width = "64")] {
+/// assert_eq!(Wait::until(1_000).reason(), Reason::Until(1_000));
+/// assert_eq!(Wait::lock(3).reason(), Reason::Lock(3));
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Wait(*const ());
 
 /// What a [`Wait`] says.
+///
+/// ```
+/// use maniac_sync::wait::{Reason, Wait, Word};
+/// fn report(wait: Wait) -> String {
+///     match wait.reason() {
+///         Reason::On(what) => format!("waits for {what}"),
+///         Reason::Operation(name) => format!("waits for the operation {name}"),
+///         Reason::Task(number) => format!("waits for task {number}"),
+///         other => format!("waits: {other:?}"),
+///     }
+/// }
+/// static ANSWER: Word = Word::new("an answer");
+/// assert_eq!(report(Wait::on(&ANSWER)), "waits for an answer");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -149,6 +173,13 @@ thread_local! {
 }
 
 /// Notes what the poll that runs here waits for. To be called where a leaf future gives `Pending`.
+///
+/// ```
+/// use maniac_sync::wait::{self, Wait, Word};
+/// static ANSWER: Word = Word::new("an answer");
+/// wait::note(Wait::on(&ANSWER));
+/// assert_eq!(wait::take(), Some(Wait::on(&ANSWER)));
+/// ```
 #[inline]
 pub fn note(wait: Wait) {
     NOTED.with(|noted| {
@@ -190,6 +221,15 @@ pub fn pending_on<R>(word: &'static Word) -> Poll<R> {
 }
 
 /// Takes the last note of this thread.
+///
+/// ```
+/// use maniac_sync::wait::{self, Wait, Word};
+/// static ANSWER: Word = Word::new("an answer");
+/// assert_eq!(wait::take(), None);
+/// wait::note_word(&ANSWER);
+/// assert_eq!(wait::take(), Some(Wait::on(&ANSWER)), "for an executor to keep");
+/// assert_eq!(wait::take(), None);
+/// ```
 #[inline]
 #[must_use]
 pub fn take() -> Option<Wait> {
@@ -198,6 +238,14 @@ pub fn take() -> Option<Wait> {
 }
 
 /// Forgets what was noted on this thread: a poll begins.
+///
+/// ```
+/// use maniac_sync::wait::{self, Word};
+/// static ANSWER: Word = Word::new("an answer");
+/// wait::note_word(&ANSWER);
+/// wait::clear(); // before a poll
+/// assert_eq!(wait::take(), None);
+/// ```
 #[inline]
 pub fn clear() {
     NOTED.set(null());

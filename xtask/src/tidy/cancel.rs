@@ -22,20 +22,9 @@ fn check_unit(unit: &Unit<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// Looks through the documentation and attributes above a function. Documentation goes on above an attribute of several lines.
+/// Looks through the documentation above a function.
 fn says_cancel_safety(unit: &Unit<'_>, index: usize) -> bool {
-    let mut within_attribute = false;
-    let above = (0..index).rev().take_while(|&at| {
-        let code = unit.code[at].trim();
-        if within_attribute {
-            within_attribute = !code.starts_with("#[");
-            return !code.ends_with([';', '{', '}']);
-        }
-        within_attribute = code.ends_with(']') && !code.starts_with("#[");
-        let is_doc = code.is_empty() && !unit.comments[at].trim().is_empty();
-        is_doc || within_attribute || code.starts_with("#[")
-    });
-    above.into_iter().any(|at| unit.comments[at].to_lowercase().contains("cancel safety"))
+    unit.above(index).any(|at| unit.comments[at].to_lowercase().contains("cancel safety"))
 }
 
 #[cfg(test)]

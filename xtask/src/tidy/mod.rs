@@ -7,6 +7,7 @@
 mod architecture;
 mod cancel;
 mod dependencies;
+mod examples;
 mod length;
 mod safety;
 mod unfinished;
@@ -27,8 +28,17 @@ struct Finding {
     message: String,
 }
 
-const RULES: [&str; 8] =
-    ["dependencies", "architecture", "length", "safety", "cancel", "unfinished", "words", "excuse"];
+const RULES: [&str; 9] = [
+    "dependencies",
+    "architecture",
+    "length",
+    "safety",
+    "cancel",
+    "examples",
+    "unfinished",
+    "words",
+    "excuse",
+];
 
 /// How far into a file an excuse for the whole of it may stand.
 const HEADER_LINES: usize = 40;
@@ -44,6 +54,24 @@ struct Unit<'a> {
 impl Unit<'_> {
     fn finding(&self, rule: &'static str, index: usize, message: String) -> Finding {
         Finding { rule, path: self.file.path.clone(), line: index + 1, message }
+    }
+
+    /// The lines of documentation and attributes directly above an item, from below. Documentation goes on above an attribute
+    /// of several lines.
+    fn above(&self, index: usize) -> impl DoubleEndedIterator<Item = usize> {
+        let mut within_attribute = false;
+        let belongs = |at: &usize| {
+            let code = self.code[*at].trim();
+            if within_attribute {
+                within_attribute = !code.starts_with("#[");
+                return !code.ends_with([';', '{', '}']);
+            }
+            within_attribute = code.ends_with(']') && !code.starts_with("#[");
+            let is_doc = code.is_empty() && !self.comments[*at].trim().is_empty();
+            is_doc || within_attribute || code.starts_with("#[")
+        };
+        let lines = (0..index).rev().take_while(belongs).count();
+        (index - lines..index).rev()
     }
 }
 
@@ -85,6 +113,7 @@ fn check(files: &[File]) -> Vec<Finding> {
     findings.extend(length::check(files));
     findings.extend(safety::check(files, &units));
     findings.extend(cancel::check(&units));
+    findings.extend(examples::check(&units));
     findings.extend(unfinished::check(files));
     findings.extend(words::check(files));
     findings

@@ -162,6 +162,19 @@ impl Dir {
     /// # Cancel safety
     ///
     /// A dropped one may have happened.
+    ///
+    /// ```
+    /// use maniac_io::fs::Dir;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let temp = tempfile::tempdir()?;
+    /// # std::fs::write(temp.path().join("one"), "1")?;
+    /// let dir = Dir::open(temp.path()).await?;
+    /// dir.hard_link_at("one", &dir, "two").await?;
+    /// assert_eq!(dir.metadata_at("one").await?.stat().nlink, 2);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn hard_link_at(
         &self,
         original: impl AsRef<Path>,
@@ -246,6 +259,16 @@ impl Dir {
     /// # Cancel safety
     ///
     /// Nothing is changed.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let temp = tempfile::tempdir()?;
+    /// let dir = maniac_io::fs::Dir::open(temp.path()).await?;
+    /// assert!(dir.metadata().await?.is_dir());
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn metadata(&self) -> io::Result<Metadata> {
         rt::charge().await;
         stat(&self.fd).map(Metadata::of)

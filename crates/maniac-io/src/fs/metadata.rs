@@ -18,6 +18,14 @@ use std::time::{Duration, SystemTime};
 /// let metadata = fs::metadata(&path).await?;
 /// assert!(metadata.is_file() && metadata.len() == 5);
 /// assert!(metadata.modified()? <= std::time::SystemTime::now());
+/// assert!(metadata.accessed().is_ok() && !metadata.permissions().readonly());
+/// match metadata.created() {
+///     Ok(time) => assert!(time <= metadata.modified()?),
+///     Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::Unsupported),
+/// }
+/// fs::symlink("file", dir.path().join("link")).await?;
+/// let link = fs::symlink_metadata(dir.path().join("link")).await?;
+/// assert!(link.is_symlink() && link.file_type().is_symlink());
 /// # Ok(()) })
 /// # }
 /// ```

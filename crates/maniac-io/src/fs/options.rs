@@ -87,6 +87,19 @@ impl OpenOptions {
     }
 
     /// To empty what is there.
+    ///
+    /// ```
+    /// use maniac_io::fs::OpenOptions;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// # std::fs::write(&path, "what was there")?;
+    /// let file = OpenOptions::new().write(true).truncate(true).open(&path).await?;
+    /// assert_eq!(file.metadata().await?.len(), 0);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn truncate(&mut self, truncate: bool) -> &mut Self {
         self.truncate = truncate;
         self
@@ -120,6 +133,24 @@ impl OpenOptions {
     /// To go past the page cache (O_DIRECT): offsets, lengths and addresses must then be multiples of what the device wants,
     /// which [`AlignedBuf`](crate::buf::AlignedBuf)s of [`DEFAULT_ALIGN`](crate::buf::DEFAULT_ALIGN) bytes are. A file
     /// system without it refuses to open.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(unix)] {
+    /// use maniac_io::{buf::{AlignedBuf, DEFAULT_ALIGN}, fs::OpenOptions};
+    /// # let dir = tempfile::tempdir_in(".")?;
+    /// # let path = dir.path().join("file");
+    /// # std::fs::write(&path, vec![7; 4096])?;
+    /// let file = OpenOptions::new().read(true).direct(true).open(&path).await;
+    /// if let Ok(file) = file {
+    ///     let (count, buf) = file.read_owned_at(AlignedBuf::new(4096, DEFAULT_ALIGN).unwrap(), 0).await;
+    ///     assert_eq!((count?, buf[0]), (4096, 7));
+    /// } // else a file system without it
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn direct(&mut self, direct: bool) -> &mut Self {
         self.direct = direct;
         self
@@ -148,12 +179,38 @@ impl OpenOptions {
     }
 
     /// The permissions of a file that is made, before the umask. Unix only; nothing elsewhere.
+    ///
+    /// ```
+    /// use maniac_io::fs::OpenOptions;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("key");
+    /// let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).await?;
+    /// # #[cfg(unix)]
+    /// assert_eq!(file.metadata().await?.stat().mode & 0o777, 0o600);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn mode(&mut self, mode: u32) -> &mut Self {
         self.mode = mode;
         self
     }
 
     /// More flags of open(2). The access mode is not among them. Unix only; nothing elsewhere.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::fs::OpenOptions;
+    /// let directory = rustix::fs::OFlags::DIRECTORY.bits() as i32;
+    /// let error = OpenOptions::new().read(true).custom_flags(directory).open("/dev/null").await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::NotADirectory);
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn custom_flags(&mut self, flags: i32) -> &mut Self {
         self.custom_flags = flags;
         self

@@ -323,6 +323,18 @@ pub async fn symlink(target: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Re
 /// # Cancel safety
 ///
 /// Nothing is changed.
+///
+/// ```
+/// use maniac_io::fs;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # let link = dir.path().join("link");
+/// fs::symlink("../shared", &link).await?;
+/// assert_eq!(fs::read_link(&link).await?, std::path::Path::new("../shared"), "as it was written");
+/// # Ok(()) })
+/// # }
+/// ```
 pub async fn read_link(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     rt::charge().await;
     rt::run(ReadLinkAt::new(None, path)?).await

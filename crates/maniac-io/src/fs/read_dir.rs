@@ -61,6 +61,19 @@ enum Reading {
 /// # Cancel safety
 ///
 /// Nothing is changed.
+///
+/// ```
+/// use maniac_io::fs;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// # std::fs::write(dir.path().join("one"), "1")?;
+/// let mut entries = fs::read_dir(dir.path()).await?;
+/// assert!(entries.next_entry().await?.is_some());
+/// assert!(entries.next_entry().await?.is_none());
+/// # Ok(()) })
+/// # }
+/// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref();
     Ok(ReadDir::new(Dir::open(path).await?.into_fd(), path))
@@ -90,6 +103,17 @@ impl ReadDir {
     /// # Errors
     ///
     /// As for `next_entry`.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let mut entries = maniac_io::fs::read_dir(dir.path()).await?;
+    /// assert!(poll_fn(|cx| entries.poll_next_entry(cx)).await?.is_none(), "the directory is empty");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
         ready!(rt::poll_charge(cx));
         loop {
@@ -129,6 +153,19 @@ impl fmt::Debug for ReadDir {
 }
 
 /// One entry of a directory.
+///
+/// ```
+/// use maniac_io::fs::{self, DirEntry};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # let dir = tempfile::tempdir()?;
+/// fs::write(dir.path().join("one"), "1").await?;
+/// let entry: DirEntry = fs::read_dir(dir.path()).await?.next_entry().await?.unwrap();
+/// assert_eq!(entry.file_name(), "one");
+/// assert_eq!(entry.ino(), entry.metadata().await?.stat().ino);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct DirEntry {
     dir: SharedFd,

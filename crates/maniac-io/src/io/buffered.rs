@@ -53,6 +53,20 @@ impl<R> BufReader<R> {
     }
 
     /// How long a line, its end included, may be in bytes. The buffer grows so far, and no further.
+    ///
+    /// ```
+    /// use maniac_io::io::BufReader;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut reader = BufReader::with_capacity(4, &b"short\nmuch too long\n"[..]).limit(8);
+    /// let mut line = String::new();
+    /// assert_eq!(reader.read_line(&mut line).await?, 6);
+    /// assert_eq!(line, "short\n");
+    /// let error = reader.read_line(&mut line).await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::InvalidData);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     #[must_use]
     pub fn limit(mut self, bytes: usize) -> Self {
         self.limit = bytes;
@@ -75,6 +89,21 @@ impl<R> BufReader<R> {
     }
 
     /// What lies beneath, and what was read ahead of it.
+    ///
+    /// ```
+    /// use maniac_io::io::BufReader;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut reader = BufReader::with_capacity(8, &b"head\nbody"[..]);
+    /// reader.next_line().await?;
+    /// assert_eq!(reader.buffer(), b"bod");
+    /// assert_eq!(reader.get_ref(), b"y");
+    /// *reader.get_mut() = b"ies"; // from elsewhere from now on
+    /// let (rest, ahead) = reader.into_parts();
+    /// assert_eq!([&ahead, rest].concat(), b"bodies");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn into_parts(self) -> (R, Vec<u8>) {
         let ahead = self.buffer().to_vec();
         (self.inner, ahead)
@@ -335,6 +364,21 @@ impl<W> BufWriter<W> {
     }
 
     /// What lies beneath, and what was not passed on to it.
+    ///
+    /// ```
+    /// use maniac_io::io::{AsyncWriteExt, BufWriter};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut writer = BufWriter::with_capacity(4, Vec::new());
+    /// writer.write_all(b"one").await?;
+    /// writer.write_all(b"two").await?;
+    /// assert_eq!((writer.get_ref().as_slice(), writer.buffer()), (&b"one"[..], &b"two"[..]));
+    /// writer.get_mut().push(b' ');
+    /// let (written, kept) = writer.into_parts();
+    /// assert_eq!([written, kept].concat(), b"one two");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn into_parts(self) -> (W, Vec<u8>) {
         (self.inner, self.buf)
     }

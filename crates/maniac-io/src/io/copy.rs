@@ -99,6 +99,22 @@ where
 }
 
 /// The future of [`copy`].
+///
+/// ```
+/// use maniac_io::io::{Copy, copy};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// fn archive<'a>(page: &'a mut &'static [u8], into: &'a mut Vec<u8>) -> Copy<'a, &'static [u8], Vec<u8>> {
+///     copy(page, into)
+/// }
+/// let mut all = Vec::new();
+/// for mut page in [&b"one "[..], b"two"] {
+///     archive(&mut page, &mut all).await?;
+/// }
+/// assert_eq!(all, b"one two");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Copy<'a, R: ?Sized, W: ?Sized> {
@@ -187,6 +203,20 @@ impl Direction {
 }
 
 /// The future of [`copy_bidirectional`].
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # #[cfg(unix)] {
+/// use maniac_io::{io::{CopyBidirectional, copy_bidirectional}, net::UnixStream};
+/// let ((client, mut front), (mut back, server)) = (UnixStream::pair()?, UnixStream::pair()?);
+/// let proxy: CopyBidirectional<'_, _, _> = copy_bidirectional(&mut front, &mut back);
+/// drop((client, server));
+/// assert_eq!(proxy.await?, (0, 0), "they had nothing to say");
+/// # }
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct CopyBidirectional<'a, A: ?Sized, B: ?Sized> {

@@ -8,13 +8,31 @@ use std::task::{Context, Poll, ready};
 /// What bytes can be read from.
 ///
 /// ```
-/// use maniac_io::io::AsyncReadExt;
+/// use maniac_io::io::{AsyncRead, AsyncReadExt};
+/// use std::future::poll_fn;
+/// use std::io::{self, IoSliceMut};
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll};
 /// # fn main() -> std::io::Result<()> {
 /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
 /// let mut source: &[u8] = b"hello";
 /// let mut buf = [0; 3];
 /// source.read_exact(&mut buf).await?;
 /// assert_eq!((&buf, source), (b"hel", &b"lo"[..]));
+///
+/// /// Zeros without end.
+/// struct Zeros;
+/// impl AsyncRead for Zeros {
+///     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+///         buf.fill(0);
+///         Poll::Ready(Ok(buf.len()))
+///     }
+/// }
+/// Zeros.read_exact(&mut buf).await?;
+/// assert_eq!(buf, [0; 3]);
+/// let mut bufs = [IoSliceMut::new(&mut []), IoSliceMut::new(&mut buf)];
+/// let count = poll_fn(|cx| Pin::new(&mut Zeros).poll_read_vectored(cx, &mut bufs)).await?;
+/// assert_eq!(count, 3);
 /// # Ok(()) })
 /// # }
 /// ```
@@ -91,6 +109,21 @@ impl AsyncRead for &[u8] {
 }
 
 /// What every [`AsyncRead`] can do.
+///
+/// ```
+/// use maniac_io::io::AsyncReadExt;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut source: &[u8] = b"one two";
+/// let mut buf = [0; 4];
+/// let count = source.read(&mut buf).await?;
+/// assert_eq!(&buf[..count], b"one ");
+/// let mut rest = String::from("then ");
+/// assert_eq!(source.read_to_string(&mut rest).await?, 3);
+/// assert_eq!(rest, "then two");
+/// # Ok(()) })
+/// # }
+/// ```
 pub trait AsyncReadExt: AsyncRead {
     /// Reads into `buf`. 0 means the end, or that `buf` is empty.
     ///
@@ -171,6 +204,16 @@ impl<T: AsyncRead + ?Sized> AsyncReadExt for T {}
 /// # Cancel safety
 ///
 /// What was read before lies in `buf`.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut all = Vec::new();
+/// assert_eq!(maniac_io::io::read_to_end(&mut &b"all of it"[..], &mut all).await?, 9);
+/// assert_eq!(all, b"all of it");
+/// # Ok(()) })
+/// # }
+/// ```
 pub async fn read_to_end<R: AsyncRead + Unpin + ?Sized>(
     source: &mut R,
     buf: &mut Vec<u8>,
@@ -179,6 +222,17 @@ pub async fn read_to_end<R: AsyncRead + Unpin + ?Sized>(
 }
 
 /// The future of [`AsyncReadExt::read`].
+///
+/// ```
+/// use maniac_io::io::{AsyncReadExt, Read};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (mut source, mut buf) = (&b"abc"[..], [0; 2]);
+/// let read: Read<'_, &[u8]> = source.read(&mut buf);
+/// assert_eq!(read.await?, 2);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Read<'a, R: ?Sized> {
@@ -196,6 +250,17 @@ impl<R: AsyncRead + Unpin + ?Sized> Future for Read<'_, R> {
 }
 
 /// The future of [`AsyncReadExt::read_exact`].
+///
+/// ```
+/// use maniac_io::io::{AsyncReadExt, ReadExact};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (mut source, mut buf) = (&b"abc"[..], [0; 4]);
+/// let read: ReadExact<'_, &[u8]> = source.read_exact(&mut buf);
+/// assert_eq!(read.await.unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct ReadExact<'a, R: ?Sized> {
@@ -245,6 +310,17 @@ fn poll_to_end<R: AsyncRead + Unpin + ?Sized>(
 }
 
 /// The future of [`AsyncReadExt::read_to_end`].
+///
+/// ```
+/// use maniac_io::io::{AsyncReadExt, ReadToEnd};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (mut source, mut all) = (&b"abc"[..], Vec::new());
+/// let read: ReadToEnd<'_, &[u8]> = source.read_to_end(&mut all);
+/// assert_eq!(read.await?, 3);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct ReadToEnd<'a, R: ?Sized> {
@@ -272,6 +348,17 @@ impl<R: ?Sized> Drop for ReadToEnd<'_, R> {
 }
 
 /// The future of [`AsyncReadExt::read_to_string`].
+///
+/// ```
+/// use maniac_io::io::{AsyncReadExt, ReadToString};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (mut source, mut text) = (&b"no text: \xff"[..], String::new());
+/// let read: ReadToString<'_, &[u8]> = source.read_to_string(&mut text);
+/// assert_eq!(read.await.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct ReadToString<'a, R: ?Sized> {

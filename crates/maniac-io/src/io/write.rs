@@ -8,13 +8,38 @@ use std::task::{Context, Poll, ready};
 /// What bytes can be written to.
 ///
 /// ```
-/// use maniac_io::io::AsyncWriteExt;
+/// use maniac_io::io::{AsyncWrite, AsyncWriteExt};
+/// use std::future::poll_fn;
+/// use std::io::{self, IoSlice};
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll};
 /// # fn main() -> std::io::Result<()> {
 /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
 /// let mut sink = Vec::new();
 /// sink.write_all(b"hello").await?;
 /// sink.flush().await?;
 /// assert_eq!(sink, b"hello");
+///
+/// /// Counts what is written, and keeps none of it.
+/// struct Meter(usize);
+/// impl AsyncWrite for Meter {
+///     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+///         self.0 += buf.len();
+///         Poll::Ready(Ok(buf.len()))
+///     }
+///     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(Ok(()))
+///     }
+///     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+///         Poll::Ready(Ok(()))
+///     }
+/// }
+/// let mut meter = Meter(0);
+/// meter.write_all(b"12345").await?;
+/// let bufs = [IoSlice::new(b"678"), IoSlice::new(b"9")];
+/// assert!(!meter.is_write_vectored(), "so that it takes one buffer at a time");
+/// assert_eq!(poll_fn(|cx| Pin::new(&mut meter).poll_write_vectored(cx, &bufs)).await?, 3);
+/// assert_eq!(meter.0, 8);
 /// # Ok(()) })
 /// # }
 /// ```
@@ -122,6 +147,22 @@ impl AsyncWrite for Vec<u8> {
 }
 
 /// What every [`AsyncWrite`] can do.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # #[cfg(unix)] {
+/// use maniac_io::{io::AsyncWriteExt, net::UnixStream};
+/// let (mut a, mut b) = UnixStream::pair()?;
+/// assert_eq!(AsyncWriteExt::write(&mut a, b"last words").await?, 10);
+/// a.close().await?;
+/// let mut heard = Vec::new();
+/// b.read_to_end(&mut heard).await?;
+/// assert_eq!(heard, b"last words");
+/// # }
+/// # Ok(()) })
+/// # }
+/// ```
 pub trait AsyncWriteExt: AsyncWrite {
     /// Writes from the front of `buf`, and says how much.
     ///
@@ -183,6 +224,17 @@ pub trait AsyncWriteExt: AsyncWrite {
 impl<T: AsyncWrite + ?Sized> AsyncWriteExt for T {}
 
 /// The future of [`AsyncWriteExt::write`].
+///
+/// ```
+/// use maniac_io::io::{AsyncWriteExt, Write};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut sink = Vec::new();
+/// let write: Write<'_, Vec<u8>> = sink.write(b"abc");
+/// assert_eq!(write.await?, 3);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Write<'a, W: ?Sized> {
@@ -200,6 +252,18 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for Write<'_, W> {
 }
 
 /// The future of [`AsyncWriteExt::write_all`].
+///
+/// ```
+/// use maniac_io::io::{AsyncWriteExt, WriteAll};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut sink = Vec::new();
+/// let write: WriteAll<'_, Vec<u8>> = sink.write_all(b"abc");
+/// write.await?;
+/// assert_eq!(sink, b"abc");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct WriteAll<'a, W: ?Sized> {
@@ -223,6 +287,19 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for WriteAll<'_, W> {
 }
 
 /// The future of [`AsyncWriteExt::flush`].
+///
+/// ```
+/// use maniac_io::io::{AsyncWriteExt, BufWriter, Flush};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut sink = BufWriter::new(Vec::new());
+/// sink.write_all(b"abc").await?;
+/// let flush: Flush<'_, BufWriter<Vec<u8>>> = sink.flush();
+/// flush.await?;
+/// assert_eq!(sink.get_ref(), b"abc");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Flush<'a, W: ?Sized> {
@@ -238,6 +315,19 @@ impl<W: AsyncWrite + Unpin + ?Sized> Future for Flush<'_, W> {
 }
 
 /// The future of [`AsyncWriteExt::close`].
+///
+/// ```
+/// use maniac_io::io::{AsyncWriteExt, BufWriter, Close};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut sink = BufWriter::new(Vec::new());
+/// sink.write_all(b"abc").await?;
+/// let close: Close<'_, BufWriter<Vec<u8>>> = sink.close();
+/// close.await?;
+/// assert_eq!(sink.get_ref(), b"abc", "closing flushes");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is polled"]
 pub struct Close<'a, W: ?Sized> {

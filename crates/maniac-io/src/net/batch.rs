@@ -33,6 +33,24 @@ pub struct DatagramBatch {
 }
 
 /// A datagram in a [`DatagramBatch`].
+///
+/// ```
+/// use maniac_io::net::{DatagramBatch, ReceivedDatagram, UdpSocket};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+/// let mut batch = DatagramBatch::new(2, 4);
+/// assert_eq!(b.try_recv_many(&mut batch).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+/// assert!(batch.is_empty());
+/// a.send_to(b"too long", b.local_addr()?).await?;
+/// b.recv_many(&mut batch).await?;
+/// let datagram: ReceivedDatagram<'_> = batch.iter().next().unwrap();
+/// assert_eq!((datagram.bytes, datagram.from), (&b"too "[..], a.local_addr()?));
+/// # #[cfg(target_os = "linux")]
+/// assert!(datagram.is_cut);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReceivedDatagram<'a> {

@@ -228,6 +228,19 @@ macro_rules! datagram_methods {
         /// # Errors
         ///
         /// Those of getsockopt(2).
+        ///
+        /// ```
+        #[doc = begin_example!($example)]
+        /// use maniac_driver::Interest;
+        /// use std::future::poll_fn;
+        /// a.writable().await?;
+        /// assert_eq!(poll_fn(|cx| a.poll_send(cx, b"hello")).await?, 5);
+        /// assert!(b.ready(Interest::READABLE).await?.is_readable());
+        /// assert_eq!(poll_fn(|cx| b.poll_recv(cx, &mut [0; 16])).await?, 5);
+        /// assert!(a.take_error()?.is_none());
+        /// # Ok(()) })
+        /// # }
+        /// ```
         pub fn take_error(&self) -> std::io::Result<Option<std::io::Error>> {
             socket2::SockRef::from(self.io.fd()).take_error()
         }

@@ -54,6 +54,22 @@ pub struct ReadHalf<'a, S> {
 }
 
 /// The writing half of a borrowed socket. Made by `split`. Dropping it changes nothing.
+///
+/// ```
+/// use maniac_io::net::{UnixStream, WriteHalf};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// async fn greet(mut writer: WriteHalf<'_, UnixStream>) -> std::io::Result<()> {
+///     writer.write_all(b"hello").await
+/// }
+/// let (mut a, mut b) = UnixStream::pair()?;
+/// greet(a.split().1).await?;
+/// b.read_exact(&mut [0; 5]).await?;
+/// assert!(b.try_read(&mut [0]).is_err(), "nothing was shut: more may come");
+/// # drop(a);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WriteHalf<'a, S> {
     socket: &'a S,
@@ -84,6 +100,21 @@ pub struct OwnedReadHalf<S> {
 
 /// The writing half of a socket. Made by `into_split`. Dropping it shuts writing, unless it is
 /// [forgotten](OwnedWriteHalf::forget).
+///
+/// ```
+/// use maniac_io::net::{OwnedWriteHalf, UnixStream};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let (a, mut b) = UnixStream::pair()?;
+/// let (reader, writer) = a.into_split();
+/// let writer: OwnedWriteHalf<UnixStream> = writer;
+/// assert!(writer.socket().take_error()?.is_none());
+/// drop(writer);
+/// assert_eq!(b.read(&mut [0]).await?, 0, "the end");
+/// # drop(reader);
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct OwnedWriteHalf<S: Splits> {
     socket: Arc<S>,
@@ -207,6 +238,21 @@ impl<S: Splits> OwnedWriteHalf<S> {
     send_methods!(halves!());
 
     /// Drops the half without shutting anything.
+    ///
+    /// ```
+    /// use maniac_io::net::UnixStream;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = UnixStream::pair()?;
+    /// let (reader, writer) = a.into_split();
+    /// writer.forget();
+    /// assert!(b.try_read(&mut [0]).is_err(), "no end: nothing was shut");
+    /// reader.socket().shutdown(std::net::Shutdown::Both)?;
+    /// b.readable().await?;
+    /// assert_eq!(b.try_read(&mut [0])?, 0);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn forget(mut self) {
         self.shut_on_drop = false;
     }

@@ -123,7 +123,9 @@ macro_rules! read_methods {
         /// assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
         /// a.write_all(b"hello").await?;
         /// b.readable().await?;
-        /// assert_eq!(b.try_read(&mut [0; 16])?, 5);
+        /// assert_eq!(b.try_read(&mut [0; 2])?, 2);
+        /// std::future::poll_fn(|cx| b.poll_read_ready(cx)).await?;
+        /// assert_eq!(b.try_read_vectored(&mut [std::io::IoSliceMut::new(&mut [0; 16])])?, 3);
         /// # Ok(()) })
         /// # }
         /// ```
@@ -185,6 +187,7 @@ macro_rules! recv_methods {
         /// a.write_all(b"hello").await?;
         /// let mut buf = [0; 2];
         /// assert_eq!(b.peek(&mut buf).await?, 2);
+        /// assert_eq!(std::future::poll_fn(|cx| b.poll_peek(cx, &mut buf)).await?, 2);
         /// assert_eq!(b.read(&mut [0; 16]).await?, 5);
         /// # Ok(()) })
         /// # }
@@ -303,7 +306,9 @@ macro_rules! write_methods {
         #[doc = begin_example!($example)]
         /// a.writable().await?;
         /// assert_eq!(a.try_write(b"hello")?, 5);
-        /// b.read_exact(&mut [0; 5]).await?;
+        /// std::future::poll_fn(|cx| a.poll_write_ready(cx)).await?;
+        /// assert_eq!(a.try_write_vectored(&[std::io::IoSlice::new(b" again")])?, 6);
+        /// b.read_exact(&mut [0; 11]).await?;
         /// # Ok(()) })
         /// # }
         /// ```
@@ -380,7 +385,8 @@ macro_rules! send_methods {
         #[doc = begin_example!($example)]
         /// let (done, buf) = a.write_all_owned(b"hello".to_vec()).await;
         /// done?;
-        /// b.read_exact(&mut [0; 5]).await?;
+        /// assert_eq!(a.write_owned(buf).await.0?, 5);
+        /// b.read_exact(&mut [0; 10]).await?;
         /// # let _ = buf;
         /// # Ok(()) })
         /// # }
@@ -396,7 +402,7 @@ macro_rules! send_methods {
 
 /// What a socket that is a stream tells of itself besides.
 macro_rules! socket_methods {
-    () => {
+    ($example:expr) => {
         /// Waits until it is ready for any of `interest`, and says for what.
         ///
         /// # Errors
@@ -418,6 +424,17 @@ macro_rules! socket_methods {
         /// # Errors
         ///
         /// Those of shutdown(2); `NotConnected` if the peer has reset the connection.
+        ///
+        /// ```
+        #[doc = begin_example!($example)]
+        /// use maniac_driver::Interest;
+        /// a.shutdown(std::net::Shutdown::Write)?;
+        /// assert!(b.ready(Interest::READABLE).await?.is_readable());
+        /// assert_eq!(b.read(&mut [0; 16]).await?, 0, "the end");
+        /// assert!(a.take_error()?.is_none());
+        /// # Ok(()) })
+        /// # }
+        /// ```
         pub fn shutdown(&self, how: std::net::Shutdown) -> std::io::Result<()> {
             socket2::SockRef::from(self.stream().fd()).shutdown(how)
         }
@@ -432,6 +449,15 @@ macro_rules! socket_methods {
         }
 
         /// A handle for calls that take any descriptor, as [`splice`](crate::fs::splice).
+        ///
+        /// ```
+        #[doc = begin_example!($example)]
+        /// use std::os::fd::AsRawFd;
+        /// assert_eq!(a.fd().as_raw_fd(), a.as_raw_fd());
+        /// # drop(b.fd());
+        /// # Ok(()) })
+        /// # }
+        /// ```
         pub fn fd(&self) -> $crate::fs::Fd {
             self.stream().handle()
         }
@@ -442,6 +468,21 @@ macro_rules! socket_methods {
         }
 
         /// Splits the socket into halves for two tasks. Dropping the writing half shuts writing.
+        ///
+        /// ```
+        #[doc = begin_example!($example)]
+        /// a.split().1.write_all(b"ping").await?;
+        /// let (mut reader, mut writer) = b.into_split();
+        /// let echo = maniac_runtime::spawn(async move {
+        ///     let mut buf = [0; 4];
+        ///     reader.read_exact(&mut buf).await?;
+        ///     writer.write_all(&buf).await
+        /// });
+        /// a.split().0.read_exact(&mut [0; 4]).await?;
+        /// echo.await??;
+        /// # Ok(()) })
+        /// # }
+        /// ```
         pub fn into_split(self) -> ($crate::net::OwnedReadHalf<Self>, $crate::net::OwnedWriteHalf<Self>) {
             $crate::net::half::into_split(self)
         }

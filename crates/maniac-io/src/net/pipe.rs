@@ -15,12 +15,44 @@ use std::path::Path;
 /// A write of at most PIPE_BUF bytes (4,096 on Linux) is not mixed with another's.
 ///
 /// Writing to a pipe that nobody reads raises SIGPIPE, which Rust programs ignore; the call then says `BrokenPipe`.
+///
+/// ```
+/// use maniac_io::net::pipe::{Sender, pipe};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// async fn report(mut to: Sender) -> std::io::Result<()> {
+///     to.write_all(b"done").await
+/// }
+/// let (sender, mut receiver) = pipe()?;
+/// report(sender).await?;
+/// let mut said = Vec::new();
+/// receiver.read_to_end(&mut said).await?;
+/// assert_eq!(said, b"done");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Sender {
     stream: Stream,
 }
 
 /// The end of a pipe that bytes come out of.
+///
+/// ```
+/// use maniac_io::net::pipe::{Receiver, pipe};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// async fn first_byte(from: &mut Receiver) -> std::io::Result<u8> {
+///     let mut byte = [0];
+///     from.read_exact(&mut byte).await?;
+///     Ok(byte[0])
+/// }
+/// let (mut sender, mut receiver) = pipe()?;
+/// sender.write_all(b"abc").await?;
+/// assert_eq!(first_byte(&mut receiver).await?, b'a');
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Receiver {
     stream: Stream,
@@ -66,6 +98,20 @@ pub fn pipe() -> io::Result<(Sender, Receiver)> {
 /// # Cancel safety
 ///
 /// A dropped one may have happened.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// # #[cfg(target_os = "linux")] {
+/// use maniac_io::{fs, net::pipe};
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("fifo");
+/// pipe::make_fifo(&path, 0o600).await?;
+/// assert_eq!(fs::metadata(&path).await?.file_type().kind(), fs::FileKind::Fifo);
+/// # }
+/// # Ok(()) })
+/// # }
+/// ```
 pub async fn make_fifo(path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
     let path = path.as_ref().to_owned();
     rt::unblock(move || sys::make_fifo(&path, mode)).await
@@ -106,12 +152,44 @@ impl OpenOptions {
 
     /// Opens both ends at a time, so that a sender needs no receiver to be there, and a receiver does not find the end when
     /// the last sender leaves. Linux only; elsewhere it is undefined what that does (POSIX).
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::net::pipe;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("fifo");
+    /// pipe::make_fifo(&path, 0o600).await?;
+    /// let mut sender = pipe::OpenOptions::new().read_write(true).open_sender(&path).await?;
+    /// sender.write_all(b"kept until somebody reads").await?;
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn read_write(&mut self, both: bool) -> &mut Self {
         self.read_write = both;
         self
     }
 
     /// Does not look whether it is a named pipe.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::net::pipe;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (path, file) = (dir.path().join("fifo"), dir.path().join("file"));
+    /// std::fs::write(&file, "")?;
+    /// assert!(pipe::OpenOptions::new().open_receiver(&file).await.is_err(), "this is no named pipe");
+    /// pipe::make_fifo(&path, 0o600).await?;
+    /// let receiver = pipe::OpenOptions::new().unchecked(true).open_receiver(&path).await?; // known to be one
+    /// # drop(receiver);
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn unchecked(&mut self, unchecked: bool) -> &mut Self {
         self.unchecked = unchecked;
         self
@@ -186,6 +264,20 @@ impl Sender {
     }
 
     /// A handle for calls that take any descriptor, as [`splice`](crate::fs::splice).
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::{fs::splice, net::pipe::pipe};
+    /// let ((mut a_in, a_out), (b_in, mut b_out)) = (pipe()?, pipe()?);
+    /// a_in.write_all(b"from pipe to pipe").await?;
+    /// assert_eq!(splice(a_out.fd(), b_in.fd(), 17).await?, 17);
+    /// b_out.read_exact(&mut [0; 17]).await?;
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn fd(&self) -> crate::fs::Fd {
         self.stream.handle()
     }
@@ -232,6 +324,19 @@ impl Receiver {
     /// # Cancel safety
     ///
     /// Dropped, it has closed the pipe's end.
+    ///
+    /// ```
+    /// use maniac_io::net::pipe::{Receiver, Sender, pipe};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (sender, receiver) = pipe()?;
+    /// let mut sender = Sender::from_owned_fd(sender.into_owned_fd().await?)?;
+    /// let mut receiver = Receiver::from_owned_fd(receiver.into_owned_fd().await?)?;
+    /// sender.write_all(b"still a pipe").await?;
+    /// receiver.read_exact(&mut [0; 12]).await?;
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn into_owned_fd(self) -> io::Result<OwnedFd> {
         self.stream.into_descriptor().await
     }

@@ -108,6 +108,20 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Dropped, the socket is as it was.
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    /// a.connect(b.local_addr()?).await?;
+    /// assert_eq!(a.peer_addr()?, b.local_addr()?);
+    /// a.send(b"no address any more").await?;
+    /// let (count, from) = b.peek_from(&mut [0; 32]).await?;
+    /// assert_eq!((count, from), (19, a.local_addr()?));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn connect(&self, addr: impl ToSocketAddrs) -> io::Result<()> {
         let mut candidates = addr::candidates(addr).await?;
         while let Some(addr) = candidates.next() {
@@ -141,6 +155,19 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of sendto(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// use std::future::poll_fn;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    /// let (to, mut buf) = (b.local_addr()?, [0; 16]);
+    /// assert_eq!(poll_fn(|cx| a.poll_send_to(cx, b"hello", to)).await?, 5);
+    /// assert_eq!(poll_fn(|cx| b.poll_recv_from(cx, &mut buf)).await?, (5, a.local_addr()?));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
@@ -190,6 +217,20 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of recvfrom(2); `WouldBlock` if there is none.
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = (UdpSocket::bind("127.0.0.1:0").await?, UdpSocket::bind("127.0.0.1:0").await?);
+    /// let error = b.try_recv_from(&mut [0; 16]).unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    /// a.try_send_to(b"hello", b.local_addr()?)?;
+    /// b.readable().await?;
+    /// assert_eq!(b.try_recv_from(&mut [0; 16])?, (5, a.local_addr()?));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn try_recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.io.try_now(Interest::READABLE, || sys::recv_from(self.io.fd(), buf, false))
     }
@@ -243,6 +284,18 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    /// socket.set_broadcast(true)?;
+    /// socket.set_ttl(1)?;
+    /// assert!(socket.broadcast()? && socket.ttl()? == 1);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn set_broadcast(&self, on: bool) -> io::Result<()> {
         self.options().set_broadcast(on)
     }
@@ -297,6 +350,18 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let socket = UdpSocket::bind("0.0.0.0:0").await?;
+    /// socket.set_multicast_ttl_v4(2)?;
+    /// socket.set_multicast_loop_v4(false)?;
+    /// assert!(socket.multicast_ttl_v4()? == 2 && !socket.multicast_loop_v4()?);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn set_multicast_ttl_v4(&self, ttl: u32) -> io::Result<()> {
         self.options().set_multicast_ttl_v4(ttl)
     }
@@ -355,6 +420,23 @@ impl UdpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UdpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let Ok(socket) = UdpSocket::bind("[::]:0").await else {
+    ///     return Ok(()); // A machine without IPv6.
+    /// };
+    /// socket.set_multicast_loop_v6(false)?;
+    /// assert!(!socket.multicast_loop_v6()?);
+    /// let group = "ff02::123".parse().unwrap();
+    /// if socket.join_multicast_v6(&group, 0).is_ok() {
+    ///     socket.leave_multicast_v6(&group, 0)?;
+    /// } // else no interface for it
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.options().join_multicast_v6(group, interface)
     }

@@ -126,6 +126,18 @@ impl Child {
     /// # Errors
     ///
     /// Those of kill(2).
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// use std::os::unix::process::ExitStatusExt;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut child = Command::new("sleep").arg("1000").spawn()?;
+    /// child.start_kill()?;
+    /// assert_eq!(child.wait().await?.signal(), Some(9));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn start_kill(&mut self) -> io::Result<()> {
         let running = self.running();
         if running.status.is_some() { Ok(()) } else { running.std.kill() }
@@ -154,6 +166,18 @@ impl Child {
     /// # Cancel safety
     ///
     /// None: what was collected is lost, and the child is dropped.
+    ///
+    /// ```
+    /// use maniac_io::process::{Command, Stdio};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "echo said; echo complained >&2"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    /// let output = command.spawn()?.wait_with_output().await?;
+    /// assert_eq!((&output.stdout[..], &output.stderr[..]), (&b"said\n"[..], &b"complained\n"[..]));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.stdin = None;
         let (mut stdout, mut stderr) = (self.stdout.take(), self.stderr.take());

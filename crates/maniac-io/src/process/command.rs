@@ -51,6 +51,16 @@ impl Command {
     }
 
     /// What the program is told that it is called (Unix).
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let output = Command::new("sh").arg0("alias").args(["-c", "echo $0"]).output().await?;
+    /// assert_eq!(output.stdout, b"alias\n");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn arg0(&mut self, arg: impl AsRef<OsStr>) -> &mut Command {
         std::os::unix::process::CommandExt::arg0(&mut self.std, arg);
         self
@@ -88,12 +98,32 @@ impl Command {
     }
 
     /// Leaves the whole environment out.
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut command = Command::new("/usr/bin/env");
+    /// command.env_clear().envs([("A", "1"), ("B", "2")]).env_remove("B");
+    /// assert_eq!(command.output().await?.stdout, b"A=1\n");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn env_clear(&mut self) -> &mut Command {
         self.std.env_clear();
         self
     }
 
     /// The directory to run in.
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// assert_eq!(Command::new("pwd").current_dir("/").output().await?.stdout, b"/\n");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn current_dir(&mut self, dir: impl AsRef<Path>) -> &mut Command {
         self.std.current_dir(dir);
         self
@@ -124,12 +154,34 @@ impl Command {
     }
 
     /// The group to run as.
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (user, group) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+    /// let output = Command::new("id").arg("-u").uid(user).gid(group).output().await?;
+    /// assert_eq!(output.stdout, format!("{user}\n").into_bytes());
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn gid(&mut self, id: u32) -> &mut Command {
         std::os::unix::process::CommandExt::gid(&mut self.std, id);
         self
     }
 
     /// The process group; 0 makes one of its own, which the terminal's Ctrl-C does not reach.
+    ///
+    /// ```
+    /// use maniac_io::process::{Command, Stdio};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "kill -TERM 0"]).process_group(0).stderr(Stdio::null()); // all of its group: itself
+    /// assert!(!command.status().await?.success());
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn process_group(&mut self, group: i32) -> &mut Command {
         std::os::unix::process::CommandExt::process_group(&mut self.std, group);
         self
@@ -157,6 +209,18 @@ impl Command {
     }
 
     /// The standard library's command inside, for what is missing here, such as `pre_exec`.
+    ///
+    /// ```
+    /// use maniac_io::process::Command;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let mut command = Command::new("echo");
+    /// command.as_std_mut().arg("hello");
+    /// assert_eq!(command.as_std().get_args().count(), 1);
+    /// assert_eq!(command.output().await?.stdout, b"hello\n");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn as_std_mut(&mut self) -> &mut std::process::Command {
         &mut self.std
     }

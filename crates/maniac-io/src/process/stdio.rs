@@ -5,18 +5,60 @@ use std::io;
 use std::process::Stdio;
 
 /// What is written here, the child reads. Dropping it ends the child's input.
+///
+/// ```
+/// use maniac_io::process::{ChildStdin, Command, Stdio};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+/// let mut stdin: ChildStdin = child.stdin.take().unwrap();
+/// stdin.write_all(b"hello").await?;
+/// drop(stdin); // the end of its input
+/// assert_eq!(child.wait_with_output().await?.stdout, b"hello");
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChildStdin {
     pipe: Sender,
 }
 
 /// What the child writes to its standard output.
+///
+/// ```
+/// use maniac_io::process::{ChildStdout, Command, Stdio};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut echo = Command::new("echo").arg("hello").stdout(Stdio::piped()).spawn()?;
+/// let said: ChildStdout = echo.stdout.take().unwrap();
+/// let mut shout = Command::new("tr");
+/// shout.args(["a-z", "A-Z"]).stdin(said.into_stdio().await?).stdout(Stdio::piped());
+/// assert_eq!(shout.spawn()?.wait_with_output().await?.stdout, b"HELLO\n");
+/// assert!(echo.wait().await?.success());
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChildStdout {
     pipe: Receiver,
 }
 
 /// What the child writes to its standard error.
+///
+/// ```
+/// use maniac_io::process::{ChildStderr, Command, Stdio};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut child = Command::new("sh").args(["-c", "echo oops >&2"]).stderr(Stdio::piped()).spawn()?;
+/// let mut complaints: ChildStderr = child.stderr.take().unwrap();
+/// complaints.pipe().readable().await?;
+/// let mut text = Vec::new();
+/// complaints.read_to_end(&mut text).await?;
+/// assert_eq!(text, b"oops\n");
+/// assert!(child.wait().await?.success());
+/// # Ok(()) })
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ChildStderr {
     pipe: Receiver,

@@ -15,6 +15,7 @@ use std::task::{Context, Poll, ready};
 /// ```
 /// use maniac_io::signal::unix::SignalKind;
 /// assert_eq!(SignalKind::from_raw(15), SignalKind::terminate());
+/// assert_eq!(SignalKind::interrupt().as_raw(), 2);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SignalKind(i32);
@@ -98,6 +99,18 @@ pub fn signal(kind: SignalKind) -> io::Result<Signal> {
 }
 
 /// A listener of one signal. Made by [`signal`].
+///
+/// ```
+/// use maniac_io::signal::unix::{Signal, SignalKind, signal};
+/// use std::future::poll_fn;
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// let mut user: Signal = signal(SignalKind::user_defined1())?;
+/// # std::process::Command::new("kill").args(["-USR1", &std::process::id().to_string()]).status()?;
+/// assert_eq!(poll_fn(|cx| user.poll_recv(cx)).await, Some(()));
+/// # Ok(()) })
+/// # }
+/// ```
 pub struct Signal {
     kind: SignalKind,
     pipe: Registration,

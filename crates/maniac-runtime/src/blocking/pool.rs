@@ -42,6 +42,15 @@ struct State {
 }
 
 /// The pool at one moment.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// runtime.block_on(runtime.handle().spawn_blocking(|| ())).unwrap();
+/// let pool = runtime.metrics().blocking;
+/// assert_eq!((pool.threads, pool.queued), (1, 0), "the thread waits for more work for a while");
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PoolMetrics {

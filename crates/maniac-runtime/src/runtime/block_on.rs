@@ -15,6 +15,17 @@ use std::task::{Context, Poll, Wake, Waker};
 /// The guard of [`Handle::enter`](super::Handle::enter): this thread is in a runtime as long as it lives.
 ///
 /// Guards leave in the reverse order of entering; one that is dropped out of order leaves when the later ones have left.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::Handle;
+/// let entered = runtime.handle().enter();
+/// assert!(Handle::try_current().is_some());
+/// drop(entered);
+/// assert!(Handle::try_current().is_none());
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Debug)]
 pub struct Entered {
     thread: &'static Thread,

@@ -10,8 +10,21 @@ use std::time::Duration;
 /// Builds a [`Runtime`].
 ///
 /// ```
-/// use maniac_runtime::runtime::RuntimeBuilder;
-/// let runtime = RuntimeBuilder::new().worker_count(2).max_tasks(65_536).thread_name("web").build()?;
+/// use maniac_runtime::runtime::{DriverKind, RuntimeBuilder, TaskArenaConfig};
+/// use std::time::Duration;
+/// let runtime = RuntimeBuilder::new()
+///     .worker_count(2)
+///     .max_tasks(65_536)
+///     .arena(TaskArenaConfig::new(1, 1024)?)
+///     .huge_pages(false)
+///     .preinitialize(true)
+///     .driver(DriverKind::Auto)
+///     .thread_name("web")
+///     .blocking_max_threads(8)
+///     .blocking_idle_timeout(Duration::from_secs(1))
+///     .on_deadlock(|deadlock| eprintln!("{deadlock}"))
+///     .build()?;
+/// assert_eq!(runtime.metrics().workers.len(), 2);
 /// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
 /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
 /// ```
@@ -110,6 +123,23 @@ impl RuntimeBuilder {
     /// How many threads may run polls whose worker went on without them, at one time; by default four for each processor, and 16 at least, but not
     /// more than half of what the process's control group allows. At the limit an overdue poll holds its worker up, which is counted
     /// ([`PreemptionMetrics`](super::PreemptionMetrics)) and warned about once on standard error. With 0 polls are asked to yield, and that is all.
+    ///
+    /// ```
+    /// use maniac_runtime::runtime::{Preemption, RuntimeBuilder};
+    /// use std::{sync::mpsc, time::Duration};
+    /// let runtime = RuntimeBuilder::new()
+    ///     .worker_count(1)
+    ///     .preemption(Preemption::HandOff)
+    ///     .quantum(Duration::from_micros(200))
+    ///     .max_overdue_threads(2)
+    ///     .build()?;
+    /// let (send, receive) = mpsc::channel();
+    /// let hog = runtime.spawn(async move { receive.recv() }); // holds the only worker up
+    /// let other = runtime.spawn(async move { send.send(7) }); // and yet this one has its turn
+    /// assert_eq!(runtime.block_on(hog).unwrap(), Ok(7));
+    /// # runtime.block_on(other).unwrap().unwrap();
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
     pub fn max_overdue_threads(mut self, count: usize) -> RuntimeBuilder {
         self.config.max_overdue_threads = count;
         self
@@ -182,12 +212,30 @@ impl RuntimeBuilder {
 
     /// Whether an overflow of a coroutine's stack ends the process with a message that names the task, by a handler of SIGSEGV that passes every other
     /// fault on to the one before it. On by default; turn it off where the signal is somebody else's, as in a plug-in.
+    ///
+    /// ```
+    /// use maniac_runtime::{self as maniac, runtime::RuntimeBuilder};
+    /// let builder = RuntimeBuilder::new().worker_count(1).stack_size(64 * 1024).report_stack_overflows(false);
+    /// // SAFETY: the task holds nothing across its wait.
+    /// let runtime = unsafe { builder.coroutines() }.build()?;
+    /// let task = runtime.spawn(async { maniac::sync_await(async { maniac::task::yield_now().await }) });
+    /// assert!(runtime.block_on(task).is_ok());
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub fn report_stack_overflows(mut self, wanted: bool) -> RuntimeBuilder {
         self.config.report_overflows = wanted;
         self
     }
 
     /// How many threads may block in `sync_await` at one time.
+    ///
+    /// ```
+    /// use maniac_runtime::{SyncAwaitError, runtime::RuntimeBuilder, try_sync_await};
+    /// let runtime = RuntimeBuilder::new().worker_count(1).max_sync_threads(0).build()?;
+    /// let task = runtime.spawn(async { try_sync_await(std::future::pending::<()>()) });
+    /// assert_eq!(runtime.block_on(task).unwrap(), Err(SyncAwaitError::ThreadLimit(0)));
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
     pub fn max_sync_threads(mut self, count: usize) -> RuntimeBuilder {
         self.config.max_sync_threads = count;
         self

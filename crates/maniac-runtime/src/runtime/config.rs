@@ -42,6 +42,11 @@ pub enum Preemption {
 pub use maniac_driver::DriverKind;
 
 /// A runtime could not be built; says why, and what to do.
+///
+/// ```
+/// let error = maniac_runtime::runtime::RuntimeBuilder::new().worker_count(513).build().unwrap_err();
+/// assert_eq!(error.to_string(), "worker_count must be from 0 to 512, not 513");
+/// ```
 #[derive(Debug)]
 pub struct BuildError(Reason);
 

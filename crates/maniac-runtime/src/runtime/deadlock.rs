@@ -45,6 +45,24 @@ pub struct Deadlock {
 }
 
 /// A task of a [`Deadlock`].
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # if cfg!(debug_assertions) {
+/// use maniac::runtime::{DeadlockedTask, Runtime};
+/// use std::sync::mpsc;
+/// let (deadlocks, found) = mpsc::channel();
+/// let runtime =
+///     Runtime::builder().on_deadlock(move |deadlock| drop(deadlocks.send(deadlock.clone()))).build()?;
+/// let (send, receive) = maniac_sync::oneshot::channel::<maniac::task::JoinHandle<()>>();
+/// let handle = runtime.spawn(async move { receive.await.unwrap().await.unwrap() });
+/// let id = handle.id();
+/// assert!(send.send(handle).is_ok(), "it is to wait for itself");
+/// let task: DeadlockedTask = found.recv()?.tasks.remove(0);
+/// assert_eq!((task.id, task.spawned_at.file()), (id, file!()));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DeadlockedTask {
@@ -59,6 +77,26 @@ pub struct DeadlockedTask {
 }
 
 /// How a task is in another's way.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # if cfg!(debug_assertions) {
+/// use maniac::{runtime::{Obstacle, Runtime}, sync::TrackedMutex};
+/// use std::sync::mpsc;
+/// let (deadlocks, found) = mpsc::channel();
+/// let runtime =
+///     Runtime::builder().on_deadlock(move |deadlock| drop(deadlocks.send(deadlock.clone()))).build()?;
+/// let lock = TrackedMutex::new(());
+/// let number = lock.number();
+/// runtime.spawn(async move {
+///     let first = lock.lock().await;
+///     let second = lock.lock().await; // never
+///     drop((first, second));
+/// });
+/// assert_eq!(found.recv()?.tasks[0].obstacle, Obstacle::Lock(number));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Obstacle {

@@ -47,6 +47,17 @@ pub struct Dump {
 }
 
 /// A task at one moment.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::TaskDump;
+/// let handle = runtime.spawn(std::future::pending::<()>());
+/// let task: TaskDump = runtime.handle().dump().tasks.remove(0);
+/// assert_eq!((task.id, task.spawned_at.file()), (handle.id(), file!()));
+/// assert!(task.name.is_none() && task.pinned_to.is_none() && !task.aborted);
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct TaskDump {
@@ -72,6 +83,20 @@ pub struct TaskDump {
 }
 
 /// What a task is doing.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::TaskState;
+/// let handle = runtime.spawn(async {});
+/// while !handle.is_finished() {
+///     std::thread::yield_now();
+/// }
+/// let state = runtime.handle().dump().tasks[0].state;
+/// assert_eq!(state, TaskState::Complete);
+/// assert_eq!(state.to_string(), "complete, its result not taken");
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskState {
@@ -100,6 +125,21 @@ pub enum TaskState {
 }
 
 /// What a task waits for.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::{Dump, WaitsFor};
+/// let first = runtime.spawn(std::future::pending::<()>());
+/// let id = first.id();
+/// let second = runtime.spawn(first);
+/// let waits = |dump: Dump| dump.tasks.iter().any(|task| task.waits_for == Some(WaitsFor::Task(id)));
+/// while !waits(runtime.handle().dump()) {
+///     std::thread::yield_now();
+/// }
+/// # drop(second);
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitsFor {
@@ -116,6 +156,15 @@ pub enum WaitsFor {
 }
 
 /// A worker at one moment.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::WorkerDump;
+/// let worker: WorkerDump = runtime.handle().dump().workers[0];
+/// assert_eq!(worker.next + worker.batch + worker.ready + worker.inbox, 0, "there are no tasks");
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WorkerDump {

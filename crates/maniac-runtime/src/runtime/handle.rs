@@ -30,6 +30,13 @@ pub(crate) struct Shared {
 /// let handle = runtime.handle().clone();
 /// let answer = std::thread::spawn(move || handle.block_on(async { 42 })).join().unwrap();
 /// assert_eq!(answer, 42);
+///
+/// use maniac::runtime::Handle;
+/// assert!(Handle::try_current().is_none(), "this thread is in no runtime");
+/// runtime.block_on(async {
+///     let answer = Handle::current().spawn_blocking(|| 6 * 7).await;
+///     assert_eq!(answer.unwrap(), 42);
+/// });
 /// # Ok::<(), maniac::runtime::BuildError>(())
 /// ```
 #[derive(Clone)]
@@ -90,6 +97,17 @@ impl Handle {
     ///
     /// # Errors
     /// [`SpawnError`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// use maniac::runtime::SpawnError;
+    /// let handle = runtime.handle().clone();
+    /// drop(runtime);
+    /// assert!(matches!(handle.try_spawn(async {}), Err(SpawnError::ShutDown)));
+    /// assert!(matches!(handle.try_spawn_blocking(|| ()), Err(SpawnError::ShutDown)));
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[track_caller]
     pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, SpawnError>
     where
@@ -144,6 +162,15 @@ impl Handle {
     }
 
     /// What the runtime counts.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// assert_eq!(runtime.handle().metrics().live_tasks, 1);
+    /// # drop(task);
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.shared.core.metrics()

@@ -72,6 +72,26 @@ impl Runtime {
     ///
     /// # Errors
     /// If the runtime has no driver, or no descriptor is left.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use maniac_runtime::runtime::Runtime;
+    /// use std::os::fd::AsRawFd;
+    /// let runtime = Runtime::new_single_threaded()?;
+    /// let fd = runtime.wake_fd()?;
+    /// while runtime.tick() {} // at rest
+    /// let handle = runtime.handle().clone();
+    /// let other = std::thread::spawn(move || handle.spawn(async {}));
+    /// let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    /// // SAFETY: there is one entry.
+    /// assert_eq!(unsafe { libc::poll(&mut entry, 1, -1) }, 1, "what a host's loop does");
+    /// let task = other.join().unwrap();
+    /// while !task.is_finished() {
+    ///     runtime.tick();
+    /// }
+    /// # }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(unix)]
     pub fn wake_fd(&self) -> std::io::Result<std::os::fd::OwnedFd> {
         use std::os::fd::AsFd;

@@ -39,6 +39,16 @@ pub struct Metrics {
 }
 
 /// A worker at one moment.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::runtime::WorkerMetrics;
+/// runtime.block_on(runtime.spawn(async {})).unwrap();
+/// let worker: WorkerMetrics = runtime.metrics().workers[0];
+/// assert_eq!((worker.placed, worker.steals), (1, 0), "spawned from outside, for the only worker");
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct WorkerMetrics {

@@ -112,6 +112,13 @@ impl Runtime {
     }
 
     /// As [`RuntimeBuilder::new`].
+    ///
+    /// ```
+    /// use maniac_runtime::runtime::Runtime;
+    /// let runtime = Runtime::builder().worker_count(2).build()?;
+    /// assert_eq!(runtime.metrics().workers.len(), 2);
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
     pub fn builder() -> RuntimeBuilder {
         RuntimeBuilder::new()
     }
@@ -120,6 +127,14 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`RuntimeBuilder::build`].
+    ///
+    /// ```
+    /// use maniac_runtime::runtime::Runtime;
+    /// let runtime = Runtime::new_single_threaded()?;
+    /// let task = runtime.spawn(async { std::thread::current().id() });
+    /// assert_eq!(runtime.block_on(task).unwrap(), std::thread::current().id());
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
     pub fn new_single_threaded() -> Result<Runtime, BuildError> {
         RuntimeBuilder::new().host().build()
     }
@@ -169,12 +184,32 @@ impl Runtime {
     ///
     /// Order: no more spawns; all tasks are aborted; futures are dropped on threads that may; operations are cancelled and reaped; threads are
     /// joined. What did not stop by the limit is leaked, and reported: nothing is unmapped, reused or unwound from another thread.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// let report = runtime.shutdown_timeout(std::time::Duration::from_secs(60));
+    /// assert!(report.is_clean() && task.is_finished());
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[must_use = "the report says what did not stop"]
     pub fn shutdown_timeout(self, limit: Duration) -> ShutdownReport {
         shutdown::shut_down(&self.handle.shared, Some(limit))
     }
 
     /// Shuts down in the background.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let task = runtime.spawn(std::future::pending::<()>());
+    /// runtime.shutdown_background();
+    /// while !task.is_finished() {
+    ///     std::thread::yield_now();
+    /// }
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub fn shutdown_background(self) {
         shutdown::shut_down_in_background(Arc::clone(&self.handle.shared));
     }

@@ -12,6 +12,21 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What did not stop by the limit of a shutdown. All zero: everything stopped.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use std::{sync::mpsc, time::Duration};
+/// let (started, start) = mpsc::channel();
+/// let (end, ended) = mpsc::channel::<()>();
+/// let work = runtime.handle().spawn_blocking(move || (started.send(()), ended.recv()));
+/// start.recv().unwrap();
+/// let report = runtime.shutdown_timeout(Duration::from_millis(10));
+/// assert!(!report.is_clean());
+/// assert_eq!(report.blocking_threads, 1, "blocking work cannot be aborted");
+/// # drop((end, work));
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ShutdownReport {

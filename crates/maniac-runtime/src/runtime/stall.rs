@@ -19,6 +19,20 @@ use std::time::{Duration, Instant};
 /// [`on_stall`](super::RuntimeBuilder::on_stall) is told.
 ///
 /// Its `Display` is a line for people.
+///
+/// ```
+/// use maniac_runtime::runtime::{Runtime, Stall};
+/// use std::{sync::mpsc, time::Duration};
+/// let (stalls, told) = mpsc::channel();
+/// let record = move |stall: &Stall| drop(stalls.send((stall.id, stall.ran)));
+/// let limit = Duration::from_millis(5);
+/// let runtime = Runtime::builder().worker_count(1).stall_after(limit).on_stall(record).build()?;
+/// let hog = runtime.spawn(async move { told.recv() }); // blocks its thread
+/// let hogs = hog.id();
+/// let (id, ran) = runtime.block_on(hog)??;
+/// assert!(id == hogs && ran >= limit);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Stall {

@@ -16,11 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # use maniac_runtime as maniac;
 /// use maniac::sync::TrackedMutex;
 /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
-/// let account = TrackedMutex::new(10);
+/// let mut account = TrackedMutex::new(10);
+/// *account.get_mut() -= 5; // nobody else can have it yet
+/// println!("reports call it lock {}", account.number());
 /// runtime.block_on(async {
 ///     *account.lock().await += 5;
 /// });
-/// assert_eq!(account.into_inner(), 15);
+/// assert_eq!(account.into_inner(), 10);
 /// # Ok::<(), maniac::runtime::BuildError>(())
 /// ```
 pub struct TrackedMutex<T: ?Sized> {
@@ -29,6 +31,24 @@ pub struct TrackedMutex<T: ?Sized> {
 }
 
 /// Unlocks a [`TrackedMutex`] when it is dropped.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # runtime.block_on(async {
+/// use maniac::sync::{TrackedMutex, TrackedMutexGuard};
+/// fn log(mut lines: TrackedMutexGuard<'_, Vec<String>>, line: &str) {
+///     lines.push(line.to_owned());
+/// } // unlocked here
+/// let lines = TrackedMutex::new(Vec::new());
+/// log(lines.lock().await, "one");
+/// let guard = lines.try_lock().unwrap();
+/// assert!(lines.try_lock().is_none());
+/// log(guard, "two");
+/// assert_eq!(*lines.lock().await, ["one", "two"]);
+/// # });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[must_use = "the mutex is unlocked when the guard is dropped"]
 pub struct TrackedMutexGuard<'a, T: ?Sized> {
     #[cfg_attr(

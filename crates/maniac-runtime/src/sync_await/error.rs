@@ -3,6 +3,15 @@
 use std::fmt;
 
 /// Why [`try_sync_await`](crate::try_sync_await) could not wait.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// use maniac::{SyncAwaitError, try_sync_await};
+/// assert_eq!(try_sync_await(async { 7 }), Err(SyncAwaitError::OffWorker), "this thread runs no task");
+/// assert_eq!(runtime.block_on(runtime.spawn(async { try_sync_await(async { 7 }) })).unwrap(), Ok(7));
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SyncAwaitError {

@@ -116,6 +116,16 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let _entered = runtime.handle().enter();
+    /// let shared = std::rc::Rc::new(7);
+    /// let handle = maniac::task::Builder::new().name("local").spawn_local(async move { *shared })?;
+    /// assert_eq!(runtime.block_on(handle)?, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(self, future: F) -> Result<JoinHandle<F::Output>, SpawnError>
     where
@@ -131,6 +141,15 @@ impl Builder {
     ///
     /// # Errors
     /// As [`Builder::spawn`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let _entered = runtime.handle().enter();
+    /// let handle = maniac::task::Builder::new().name("manifest").spawn_blocking(|| std::fs::read("Cargo.toml"))?;
+    /// assert!(runtime.block_on(handle)??.starts_with(b"[package]"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, T>(self, f: F) -> Result<JoinHandle<T>, SpawnError>
     where

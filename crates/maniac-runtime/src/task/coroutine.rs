@@ -182,6 +182,18 @@ impl RuntimeBuilder {
     /// - no pointer to a thread-local's content, or to another's stack frame on this thread, is kept across it.
     ///
     /// `sync_await` inside [`on_thread`](crate::on_thread) always blocks the thread, which is sound for all of these.
+    ///
+    /// ```
+    /// use maniac_runtime::{self as maniac, runtime::Runtime};
+    /// // SAFETY: what these tasks call holds nothing of its thread across a wait.
+    /// let runtime = unsafe { Runtime::builder().worker_count(1).coroutines() }.build()?;
+    /// let (send, receive) = maniac_sync::oneshot::channel();
+    /// let _entered = runtime.handle().enter();
+    /// let green = maniac::spawn_stackful(|| maniac::sync_await(receive)); // waits without a thread of its own
+    /// send.send(7).unwrap();
+    /// assert_eq!(runtime.block_on(green).unwrap(), Ok(7));
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub unsafe fn coroutines(self) -> RuntimeBuilder {
         self.with_coroutines()
     }

@@ -14,6 +14,11 @@ use std::sync::{Mutex, PoisonError};
 /// let error = runtime.block_on(async { maniac::spawn(async { panic!("out of cheese") }).await }).unwrap_err();
 /// assert!(error.is_panic());
 /// assert_eq!(error.into_panic().downcast_ref::<&str>(), Some(&"out of cheese"));
+///
+/// let handle = runtime.spawn(std::future::pending::<()>());
+/// handle.abort();
+/// let error = runtime.block_on(handle).unwrap_err();
+/// assert!(error.is_cancelled() && error.try_into_panic().is_err());
 /// # Ok::<(), maniac::runtime::BuildError>(())
 /// ```
 pub struct JoinError(Reason);

@@ -80,6 +80,20 @@ impl<T> JoinHandle<T> {
     }
 
     /// Whether the result is there.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let (send, receive) = maniac_sync::oneshot::channel();
+    /// let handle = runtime.spawn(receive);
+    /// assert!(!handle.is_finished());
+    /// send.send(7).unwrap();
+    /// while !handle.is_finished() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(runtime.block_on(handle).unwrap(), Ok(7));
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[must_use]
     pub fn is_finished(&self) -> bool {
         match &self.inner {
@@ -249,8 +263,10 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
 /// let handle = runtime.spawn(std::future::pending::<()>());
 /// let abort = handle.abort_handle();
+/// assert!(abort.id() == handle.id() && !abort.is_finished());
 /// abort.abort();
 /// assert!(runtime.block_on(handle).unwrap_err().is_cancelled());
+/// assert!(abort.is_finished());
 /// # Ok::<(), maniac::runtime::BuildError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -287,6 +303,20 @@ impl AbortHandle {
 ///
 /// # Cancel safety
 /// As [`JoinHandle`]; dropping it half-way aborts the task.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// let owned = runtime.spawn(std::future::pending::<()>()).abort_on_drop();
+/// let watch = owned.abort_handle();
+/// drop(owned);
+/// while !watch.is_finished() {
+///     std::thread::yield_now();
+/// }
+/// let kept = runtime.spawn(async { 7 }).abort_on_drop().detach();
+/// assert_eq!(runtime.block_on(kept).unwrap(), 7);
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[must_use = "dropping this handle aborts the task"]
 #[derive(Debug)]
 pub struct AbortOnDrop<T>(JoinHandle<T>);

@@ -35,6 +35,19 @@ macro_rules! task_local {
 }
 
 /// A task-local key; see [`task_local!`](crate::task_local).
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// maniac::task_local! {
+///     static DEPTH: u32;
+/// }
+/// fn descend() -> u32 {
+///     if DEPTH.get() == 3 { 3 } else { DEPTH.sync_scope(DEPTH.get() + 1, descend) }
+/// }
+/// assert_eq!(runtime.block_on(DEPTH.scope(0, async { descend() })), 3);
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Debug)]
 pub struct LocalKey<T: 'static> {
     /// Not of size zero, so that two keys have two addresses.
@@ -43,6 +56,15 @@ pub struct LocalKey<T: 'static> {
 }
 
 /// There is no value of this key here: the code runs in no scope of it.
+///
+/// ```
+/// use maniac_runtime::{self as maniac, task::AccessError};
+/// maniac::task_local! {
+///     static USER: String;
+/// }
+/// let error: AccessError = USER.try_with(String::len).unwrap_err();
+/// assert_eq!(error.to_string(), "the task-local has no value here: this code runs in no scope of it");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessError;
@@ -152,6 +174,20 @@ impl<T: 'static> LocalKey<T> {
 
 pin_project! {
     /// The future of [`LocalKey::scope`].
+    ///
+    /// ```
+    /// use maniac_runtime::{self as maniac, task::Scoped};
+    /// maniac::task_local! {
+    ///     static USER: &'static str;
+    /// }
+    /// // A service that names the futures it makes.
+    /// fn serve(user: &'static str) -> Scoped<&'static str, impl Future<Output = String>> {
+    ///     USER.scope(user, async { format!("hello, {}", USER.get()) })
+    /// }
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// assert_eq!(runtime.block_on(serve("ada")), "hello, ada");
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[must_use = "futures do nothing unless awaited"]
     pub struct Scoped<T: 'static, F> {
         key: &'static LocalKey<T>,

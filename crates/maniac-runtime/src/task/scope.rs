@@ -40,6 +40,24 @@ pub async fn scope<R>(body: impl AsyncFnOnce(&Scope) -> R) -> R {
 }
 
 /// Where tasks of a [`scope`] are spawned.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # runtime.block_on(async {
+/// use maniac::task::Scope;
+/// use std::{cell::RefCell, rc::Rc};
+/// async fn fill(scope: &Scope, into: &Rc<RefCell<Vec<u32>>>) {
+///     let (first, second) = (into.clone(), into.clone());
+///     scope.spawn_local(async move { first.borrow_mut().push(1) }).await.unwrap();
+///     drop(scope.spawn_local(async move { second.borrow_mut().push(2) }));
+/// }
+/// let numbers = Rc::default();
+/// maniac::task::scope(async |scope| fill(scope, &numbers).await).await;
+/// assert_eq!(*numbers.borrow(), [1, 2]);
+/// # });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 pub struct Scope {
     shared: Arc<Shared>,
 }

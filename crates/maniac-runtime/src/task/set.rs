@@ -156,6 +156,19 @@ impl<T> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Cancel-safe: no result is lost.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// let mut set = maniac::task::JoinSet::new();
+    /// assert!(set.is_empty());
+    /// let square = set.spawn_blocking(|| 7 * 7);
+    /// let (id, result) = set.join_next_with_id().await.unwrap();
+    /// assert_eq!((id, result.unwrap()), (square.id(), 49));
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub async fn join_next_with_id(&mut self) -> Option<(Id, Result<T, JoinError>)> {
         std::future::poll_fn(|cx| self.poll_join_next_with_id(cx)).await
     }
@@ -167,6 +180,20 @@ impl<T> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Not cancel-safe: dropping it aborts what is left and drops the results so far.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// let mut set = maniac::task::JoinSet::new();
+    /// let one = std::rc::Rc::new(1);
+    /// set.spawn_local(async move { *one });
+    /// set.insert(maniac::spawn(async { 2 }));
+    /// assert_eq!(set.len(), 2);
+    /// assert_eq!(set.join_all().await.iter().sum::<i32>(), 3);
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub async fn join_all(mut self) -> Vec<T> {
         let mut results = Vec::with_capacity(self.len());
         while let Some(result) = self.join_next().await {
@@ -180,6 +207,20 @@ impl<T> JoinSet<T> {
     }
 
     /// The poll form of [`JoinSet::join_next`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// use std::task::{Context, Poll, Waker};
+    /// let mut set = maniac::task::JoinSet::<()>::new();
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(matches!(set.poll_join_next(&mut cx), Poll::Ready(None)), "the set is empty");
+    /// set.spawn(std::future::pending());
+    /// assert!(set.poll_join_next(&mut cx).is_pending());
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
         self.poll_join_next_with_id(cx).map(|next| next.map(|(_, result)| result))
     }
@@ -217,12 +258,40 @@ impl<T> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Cancel-safe: the tasks are aborted at once, and those not waited for stay in the set.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// let mut set = maniac::task::JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.abort_all();
+    /// assert!(set.join_next().await.unwrap().unwrap_err().is_cancelled());
+    /// set.spawn(std::future::pending::<()>());
+    /// set.shutdown().await; // the same, and nobody asks for the results
+    /// assert!(set.is_empty());
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while self.join_next().await.is_some() {}
     }
 
     /// Takes all tasks out of the set; they run on.
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// let (send, receive) = maniac_sync::oneshot::channel();
+    /// let mut set = maniac::task::JoinSet::new();
+    /// set.spawn(async move { send.send(7) });
+    /// set.detach_all();
+    /// assert_eq!(receive.await, Ok(7), "the task ran on");
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     pub fn detach_all(&mut self) {
         self.entries.clear();
     }

@@ -12,6 +12,15 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 /// Why a task could not be spawned.
+///
+/// ```
+/// use maniac_runtime::runtime::{Runtime, SpawnError};
+/// let runtime = Runtime::new_multi_threaded(1, 1)?;
+/// let only = runtime.spawn(std::future::pending::<()>());
+/// assert!(matches!(runtime.handle().try_spawn(async {}), Err(SpawnError::TooManyTasks(1))));
+/// # drop(only);
+/// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SpawnError {

@@ -21,6 +21,14 @@ pub fn yield_now() -> YieldNow {
 }
 
 /// The future of [`yield_now`].
+///
+/// ```
+/// use std::task::{Context, Waker};
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let mut turn = std::pin::pin!(maniac_runtime::task::yield_now());
+/// assert!(turn.as_mut().poll(&mut cx).is_pending(), "whoever polls may turn to others now");
+/// assert!(turn.as_mut().poll(&mut cx).is_ready());
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct YieldNow {
@@ -58,6 +66,19 @@ pub fn unconstrained<F: Future>(future: F) -> Unconstrained<F> {
 
 pin_project_lite::pin_project! {
     /// The future of [`unconstrained`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// let greedy = maniac::task::unconstrained(async {
+    ///     for _ in 0..1_000 {
+    ///         maniac::time::sleep(maniac::time::Duration::ZERO).await; // ready at once, each of them
+    ///     }
+    ///     7
+    /// });
+    /// assert_eq!(runtime.block_on(greedy), 7);
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct Unconstrained<F> {

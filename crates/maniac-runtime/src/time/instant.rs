@@ -9,8 +9,13 @@ use std::time::Duration;
 /// ```
 /// use maniac_runtime::time::{Duration, Instant};
 /// let start = Instant::now();
-/// assert!(start + Duration::from_secs(1) > start);
-/// assert_eq!((start + Duration::from_secs(1)).duration_since(start).as_secs(), 1);
+/// let later = start + Duration::from_secs(1);
+/// assert!(later > start && later.elapsed() <= start.elapsed());
+/// assert_eq!(later.duration_since(start), later - start);
+/// assert_eq!(start.duration_since(later), Duration::ZERO);
+/// assert_eq!(later.checked_sub(Duration::from_secs(1)), Some(start));
+/// assert_eq!(start.checked_add(Duration::MAX), None);
+/// assert_eq!(Instant::from_std(start.into_std()), start);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Instant(std::time::Instant);

@@ -47,6 +47,22 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
 }
 
 /// What an interval does when a tick was not taken in time.
+///
+/// ```
+/// use maniac_runtime::{self as maniac, time::{self, Duration, Instant, MissedTickBehavior}};
+/// maniac::runtime::Runtime::new_single_threaded()?.block_on(async {
+///     time::pause();
+///     let start = Instant::now();
+///     let mut interval = time::interval(Duration::from_millis(10));
+///     interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+///     assert_eq!(interval.missed_tick_behavior(), MissedTickBehavior::Skip);
+///     interval.tick().await;
+///     time::advance(Duration::from_millis(25)).await; // two ticks went by: one is late, the other is left out
+///     assert_eq!(interval.tick().await, start + Duration::from_millis(10));
+///     assert_eq!(interval.tick().await, start + Duration::from_millis(30));
+/// });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MissedTickBehavior {
@@ -60,6 +76,25 @@ pub enum MissedTickBehavior {
 }
 
 /// Ticks at equal distances; see [`interval`].
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # runtime.block_on(async {
+/// use maniac::time::{Duration, interval};
+/// use std::task::{Context, Waker};
+/// let mut interval = interval(Duration::from_secs(3600));
+/// assert_eq!(interval.period(), Duration::from_secs(3600));
+/// let first = interval.tick().await;
+/// interval.reset_at(first + Duration::from_millis(1));
+/// assert_eq!(interval.tick().await, first + Duration::from_millis(1));
+/// interval.reset_immediately();
+/// assert!(interval.tick().await > first, "at once, not in an hour");
+/// interval.reset();
+/// assert!(interval.poll_tick(&mut Context::from_waker(Waker::noop())).is_pending());
+/// # });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,

@@ -55,6 +55,22 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # runtime.block_on(async {
+/// use maniac::time::{Duration, Instant, sleep};
+/// let mut sleep = std::pin::pin!(sleep(Duration::from_secs(3600)));
+/// assert!(!sleep.is_elapsed());
+/// let soon = Instant::now() + Duration::from_millis(1);
+/// sleep.as_mut().reset(soon);
+/// assert_eq!(sleep.deadline(), soon);
+/// sleep.as_mut().await;
+/// assert!(sleep.is_elapsed());
+/// # });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Sleep {
     deadline: Instant,

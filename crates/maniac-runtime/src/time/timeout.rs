@@ -53,6 +53,18 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
 
 pin_project! {
     /// The future of [`timeout`] and [`timeout_at`].
+    ///
+    /// ```
+    /// # use maniac_runtime as maniac;
+    /// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+    /// # runtime.block_on(async {
+    /// use maniac::time::{Duration, timeout};
+    /// let patient = timeout(Duration::from_secs(5), async { 42 });
+    /// let future = patient.into_inner(); // changed one's mind: it may take as long as it likes
+    /// assert_eq!(future.await, 42);
+    /// # });
+    /// # Ok::<(), maniac::runtime::BuildError>(())
+    /// ```
     #[derive(Debug)]
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timeout<F> {
@@ -84,6 +96,18 @@ impl<F: Future> Future for Timeout<F> {
 }
 
 /// The time was up before the future was done.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # let runtime = maniac::runtime::Runtime::new_multi_threaded(1, 64)?;
+/// # runtime.block_on(async {
+/// use maniac::time::{Duration, timeout};
+/// let elapsed = timeout(Duration::from_millis(1), std::future::pending::<()>()).await.unwrap_err();
+/// assert_eq!(elapsed.to_string(), "the time was up before the future was done");
+/// assert_eq!(std::io::Error::from(elapsed).kind(), std::io::ErrorKind::TimedOut);
+/// # });
+/// # Ok::<(), maniac::runtime::BuildError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Elapsed(());
 

@@ -382,6 +382,14 @@ impl<T> UnwindSafe for Receiver<T> {}
 impl<T> RefUnwindSafe for Receiver<T> {}
 
 /// The future of [`Receiver::recv`].
+///
+/// ```
+/// use maniac_sync::mpsc::{self, Recv};
+/// let (sender, mut receiver) = mpsc::channel(1);
+/// drop(sender);
+/// let end: Recv<'_, u8> = receiver.recv();
+/// assert_eq!(pollster::block_on(end), None);
+/// ```
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Recv<'a, T> {
@@ -398,6 +406,15 @@ impl<T> Future for Recv<'_, T> {
 }
 
 /// The future of [`Receiver::recv_many`].
+///
+/// ```
+/// use maniac_sync::mpsc::{self, RecvMany};
+/// let (sender, mut receiver) = mpsc::channel(4);
+/// sender.try_send(1).unwrap();
+/// let mut batch = Vec::new();
+/// let some: RecvMany<'_, i32> = receiver.recv_many(&mut batch, 4);
+/// assert_eq!(pollster::block_on(some), 1);
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct RecvMany<'a, T> {
     receiver: &'a mut Receiver<T>,
@@ -421,6 +438,16 @@ impl<T> fmt::Debug for RecvMany<'_, T> {
 }
 
 /// The iterator of [`Receiver::iter_blocking`].
+///
+/// ```
+/// use maniac_sync::mpsc::{self, IterBlocking};
+/// let (sender, mut receiver) = mpsc::channel(4);
+/// sender.try_send(1).unwrap();
+/// let mut messages: IterBlocking<'_, i32> = receiver.iter_blocking();
+/// assert_eq!(messages.next(), Some(1));
+/// drop(sender);
+/// assert_eq!(messages.next(), None);
+/// ```
 #[derive(Debug)]
 pub struct IterBlocking<'a, T> {
     receiver: &'a mut Receiver<T>,

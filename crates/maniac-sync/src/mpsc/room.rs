@@ -117,6 +117,18 @@ impl<T> Drop for Place<'_, T> {
 ///
 /// Dropping it before it was ready sends nothing, drops the message, and leaves the queue for room; room that it had been
 /// given already goes to the next in the queue.
+///
+/// ```
+/// use maniac_sync::mpsc::{self, Send};
+/// use std::{pin::pin, task::{Context, Waker}};
+/// let (sender, mut receiver) = mpsc::channel(1);
+/// sender.try_send(1).unwrap();
+/// let mut waits: std::pin::Pin<&mut Send<'_, i32>> = pin!(sender.send(2));
+/// let mut context = Context::from_waker(Waker::noop());
+/// assert!(waits.as_mut().poll(&mut context).is_pending(), "there is no room");
+/// assert_eq!(receiver.try_recv(), Ok(1));
+/// assert!(waits.as_mut().poll(&mut context).is_ready());
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Send<'a, T> {
     sender: &'a Sender<T>,
@@ -207,6 +219,14 @@ impl<T> fmt::Debug for Send<'_, T> {
 /// # Cancel safety
 ///
 /// Dropping it leaves the queue for room; room that it had been given already goes to the next in the queue.
+///
+/// ```
+/// use maniac_sync::mpsc::{self, Reserve};
+/// let (sender, mut receiver) = mpsc::channel(1);
+/// let room: Reserve<'_, i32> = sender.reserve();
+/// pollster::block_on(room).unwrap().send(7);
+/// assert_eq!(receiver.try_recv(), Ok(7));
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Reserve<'a, T> {
     place: Place<'a, T>,
@@ -384,6 +404,15 @@ impl<T> fmt::Debug for OwnedPermit<T> {
 /// # Cancel safety
 ///
 /// Dropping it has no effect.
+///
+/// ```
+/// use maniac_sync::mpsc::{self, Closed};
+/// let (sender, receiver) = mpsc::channel::<u8>(1);
+/// let closed: Closed<'_, u8> = sender.closed();
+/// drop(receiver);
+/// pollster::block_on(closed);
+/// assert!(sender.is_closed());
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Closed<'a, T> {
     shared: &'a Shared<T>,

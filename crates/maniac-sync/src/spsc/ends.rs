@@ -346,6 +346,17 @@ impl<T, const P: u32> fmt::Debug for Consumer<T, P> {
 
 /// From [`Producer::write_chunk`] and [`Sender::write_chunk`](super::Sender::write_chunk): values that the consumer sees when
 /// the chunk is dropped. If it is forgotten instead, it sees them with the next value.
+///
+/// ```
+/// # use maniac_sync::spsc::SegSpsc;
+/// let (mut producer, mut consumer) = SegSpsc::<_, 4>::new().split();
+/// let mut chunk = producer.write_chunk();
+/// chunk.push(1).unwrap();
+/// chunk.push(2).unwrap();
+/// assert!(consumer.try_pop().is_err(), "not yet");
+/// drop(chunk);
+/// assert_eq!(consumer.try_pop(), Ok(1));
+/// ```
 #[derive(Debug)]
 pub struct WriteChunk<'a, T, const P: u32, const WAITS: bool = false> {
     writer: &'a mut Writer<T, P, WAITS>,
@@ -397,6 +408,14 @@ impl<T, const P: u32, const WAITS: bool> Drop for WriteChunk<'_, T, P, WAITS> {
 
 /// From [`Consumer::read_chunk`] and [`Receiver::read_chunk`](super::Receiver::read_chunk): an iterator that gives the room of
 /// drained segments back as it goes, and the rest when it is dropped. Values that it has not given stay in the queue.
+///
+/// ```
+/// # use maniac_sync::spsc::SegSpsc;
+/// let (mut producer, mut consumer) = SegSpsc::<_, 4>::new().split();
+/// producer.push_slice(&[1, 2, 3]);
+/// assert_eq!(consumer.read_chunk(2).sum::<i32>(), 3);
+/// assert_eq!(consumer.try_pop(), Ok(3), "stayed in the queue");
+/// ```
 #[derive(Debug)]
 pub struct ReadChunk<'a, T, const P: u32, const WAITS: bool = false> {
     reader: &'a mut Reader<T, P, WAITS>,

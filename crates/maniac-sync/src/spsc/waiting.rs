@@ -440,6 +440,14 @@ impl<T, const P: u32> fmt::Debug for Receiver<T, P> {
 }
 
 /// The future of [`Sender::send`].
+///
+/// ```
+/// use maniac_sync::spsc::{self, Send};
+/// let (mut sender, receiver) = spsc::channel::<_, 4>();
+/// let send: Send<'_, i32, 4> = sender.send(7);
+/// drop(receiver);
+/// assert_eq!(pollster::block_on(send).unwrap_err().0, 7, "comes back");
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Send<'a, T, const P: u32> {
     sender: &'a mut Sender<T, P>,
@@ -470,6 +478,14 @@ impl<T, const P: u32> fmt::Debug for Send<'_, T, P> {
 }
 
 /// The future of [`Receiver::recv`].
+///
+/// ```
+/// use maniac_sync::spsc::{self, Recv};
+/// let (sender, mut receiver) = spsc::channel::<u8, 4>();
+/// drop(sender);
+/// let end: Recv<'_, u8, 4> = receiver.recv();
+/// assert_eq!(pollster::block_on(end), None);
+/// ```
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct Recv<'a, T, const P: u32> {

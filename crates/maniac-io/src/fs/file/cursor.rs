@@ -169,6 +169,26 @@ impl File {
     /// # Cancel safety
     ///
     /// A dropped one may have written all, some or nothing, and the cursor stands behind what is known to be written.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let mut file = File::options().read(true).write(true).create(true).open(&path).await?;
+    /// file.write_all(b"header").await?;
+    /// file.flush().await?;
+    /// file.rewind().await?;
+    /// let mut head = [0; 4];
+    /// file.read_exact(&mut head).await?;
+    /// assert_eq!(&head, b"head");
+    /// let mut rest = Vec::new();
+    /// assert_eq!(file.read_to_end(&mut rest).await?, 2);
+    /// assert_eq!(rest, b"er");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn write_all(&mut self, mut buf: &[u8]) -> io::Result<()> {
         while !buf.is_empty() {
             match self.write(buf).await? {
@@ -228,6 +248,18 @@ impl File {
     /// # Errors
     ///
     /// As for `seek`.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// use std::{future::poll_fn, io::SeekFrom};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let mut file = File::create(dir.path().join("file")).await?;
+    /// assert_eq!(poll_fn(|cx| file.poll_seek(cx, SeekFrom::Start(7))).await?, 7);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn poll_seek(&mut self, cx: &mut Context<'_>, to: SeekFrom) -> Poll<io::Result<u64>> {
         ready!(self.inner.unfinished.poll_settled(cx))?;
         Poll::Ready(self.move_cursor(to))

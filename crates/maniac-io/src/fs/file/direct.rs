@@ -85,6 +85,7 @@ impl File {
     /// assert_eq!(file.read_direct(&mut aligned_buf).await?, 8192);
     /// assert_eq!(file.read_direct(&mut aligned_buf).await?, 1808);
     /// assert_eq!(aligned_buf[..], [7; 1808]);
+    /// assert_eq!(file.read_direct_at(&mut aligned_buf, 4096).await?, 10_000 - 4096);
     /// # Ok(()) })
     /// # }
     /// ```
@@ -142,7 +143,8 @@ impl File {
     /// # }
     /// # file.rewind().await?;
     /// assert_eq!(file.write_direct(&mut block).await?, 4096);
-    /// assert_eq!(fs::read(&path).await?, [9; 4096]);
+    /// assert_eq!(file.write_direct_at(&mut block, 4096).await?, 4096);
+    /// assert_eq!(fs::read(&path).await?, [9; 8192]);
     /// # Ok(()) })
     /// # }
     /// ```

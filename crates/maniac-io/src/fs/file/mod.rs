@@ -110,6 +110,18 @@ impl File {
     }
 
     /// [`OpenOptions::new`].
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let error = File::options().read(true).truncate(true).open(&path).await.unwrap_err();
+    /// assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput, "what is emptied must be open to write");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn options() -> OpenOptions {
         OpenOptions::new()
     }
@@ -193,11 +205,45 @@ impl File {
     /// # Errors
     ///
     /// None at present.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let mut file = File::create(&path).await?;
+    /// let mut again = file.try_clone()?;
+    /// file.write_all(b"one ").await?;
+    /// again.write_all(b"two").await?;
+    /// assert_eq!(std::fs::read(&path)?, b"one two");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn try_clone(&self) -> io::Result<File> {
         Ok(Self::of(self.inner.clone()))
     }
 
     /// A handle for calls that take any descriptor, as [`splice`](super::splice). It shares the cursor.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::fs::{File, splice};
+    /// use maniac_io::net::pipe;
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// # std::fs::write(&path, "not through memory")?;
+    /// let (file, (sender, mut receiver)) = (File::open(&path).await?, pipe::pipe()?);
+    /// let count = splice(file.fd(), sender.fd(), 3).await?;
+    /// let mut buf = [0; 3];
+    /// receiver.read_exact(&mut buf[..count]).await?;
+    /// assert_eq!(&buf[..count], b"not");
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn fd(&self) -> Fd {
         Fd::from(self)
     }
@@ -239,6 +285,19 @@ impl File {
     /// # Cancel safety
     ///
     /// A dropped one may have happened, or may still happen.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// use std::os::unix::fs::PermissionsExt;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = File::create(dir.path().join("secret")).await?;
+    /// file.set_permissions(std::fs::Permissions::from_mode(0o600)).await?;
+    /// assert_eq!(file.metadata().await?.permissions().mode() & 0o777, 0o600);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         let (fd, mode) = (self.inner.fd.clone(), permissions.mode());
@@ -255,6 +314,20 @@ impl File {
     /// # Cancel safety
     ///
     /// A dropped one may have happened.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let mut file = File::create(&path).await?;
+    /// file.write_all(b"to be kept").await?;
+    /// file.sync_all().await?;
+    /// assert_eq!(file.metadata().await?.len(), 10);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn sync_all(&self) -> io::Result<()> {
         rt::charge().await;
         self.inner.unfinished.settle().await?;

@@ -31,6 +31,9 @@ impl File {
     /// let mut buf = [0; 2];
     /// assert_eq!(file.read_at(&mut buf, 3).await?, 2);
     /// assert_eq!(&buf, b"de");
+    /// file.read_exact_at(&mut buf, 1).await?;
+    /// assert_eq!(&buf, b"bc");
+    /// assert!(file.read_exact_at(&mut buf, 5).await.is_err(), "there is only one byte more");
     /// # Ok(()) })
     /// # }
     /// ```
@@ -150,6 +153,19 @@ impl File {
     /// # Cancel safety
     ///
     /// As for [`write_at`](File::write_at); the buffer is lost.
+    ///
+    /// ```
+    /// use maniac_io::fs::{self, File};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let file = File::create(&path).await?;
+    /// let (count, buf) = file.write_owned_at(b"owned".to_vec(), 0).await;
+    /// assert_eq!(fs::read(&path).await?, buf[..count?]);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn write_owned_at<B: RawBufRead>(&self, buf: B, offset: u64) -> BufResult<usize, B> {
         rt::charge().await;
         self.inner.write_owned_at(buf, offset).await
@@ -244,6 +260,20 @@ impl File {
     /// # Cancel safety
     ///
     /// As for [`write_all_at`](File::write_all_at).
+    ///
+    /// ```
+    /// use maniac_io::fs::{self, File};
+    /// use std::io::IoSlice;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("file");
+    /// let file = File::create(&path).await?;
+    /// assert_eq!(file.write_vectored_at(&[IoSlice::new(b"head"), IoSlice::new(b"body")], 0).await?, 8);
+    /// assert_eq!(fs::read(&path).await?, b"headbody");
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn write_vectored_at(&self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let mut total = 0;
         for buf in bufs {

@@ -124,6 +124,19 @@ impl TcpListener {
     /// # Errors
     ///
     /// As for `accept`.
+    ///
+    /// ```
+    /// use maniac_io::net::{TcpListener, TcpStream};
+    /// use std::future::poll_fn;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()?).await?;
+    /// let (_stream, from) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// assert_eq!(from, client.local_addr()?);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let unit = ready!(coop::poll_proceed(cx));
         let result = ready!(self.io.poll_io(cx, Interest::READABLE, || accept(&self.io)));

@@ -19,10 +19,16 @@ use std::time::Duration;
 /// let socket = TcpSocket::new_v4()?;
 /// socket.set_reuseaddr(true)?;
 /// socket.set_recv_buffer_size(1 << 16)?;
+/// socket.set_send_buffer_size(1 << 16)?;
+/// assert!(socket.reuseaddr()? && !socket.reuseport()?);
+/// assert!(socket.recv_buffer_size()? >= 1 << 16 && socket.send_buffer_size()? >= 1 << 16);
 /// socket.bind("127.0.0.1:0".parse().unwrap())?;
 /// let listener = socket.listen(128)?;
 ///
 /// let socket = TcpSocket::new_v4()?;
+/// socket.set_linger(Some(std::time::Duration::ZERO))?;
+/// socket.set_keepalive(Some(std::time::Duration::from_secs(60)))?;
+/// assert_eq!(socket.linger()?, Some(std::time::Duration::ZERO));
 /// socket.set_nodelay(true)?;
 /// let stream = socket.connect(listener.local_addr()?).await?;
 /// assert!(stream.nodelay()?);
@@ -49,6 +55,18 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of socket(2).
+    ///
+    /// ```
+    /// use maniac_io::net::TcpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let socket = TcpSocket::new_v6()?;
+    /// if socket.bind("[::1]:0".parse().unwrap()).is_ok() {
+    ///     assert!(socket.local_addr()?.is_ipv6());
+    /// } // else a machine without IPv6
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn new_v6() -> io::Result<TcpSocket> {
         Self::new(Domain::IPV6)
     }
@@ -66,6 +84,18 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of fcntl(2).
+    ///
+    /// ```
+    /// use maniac_io::net::TcpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// // From a library that sets options which this one does not know.
+    /// let configured = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+    /// let socket = TcpSocket::from_std_stream(configured.into())?;
+    /// socket.bind("127.0.0.1:0".parse().unwrap())?;
+    /// assert_ne!(socket.local_addr()?.port(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn from_std_stream(stream: StdTcpStream) -> io::Result<TcpSocket> {
         let socket = Socket::from(stream);
         socket.set_nonblocking(true)?;
@@ -249,6 +279,16 @@ impl TcpSocket {
     /// # Errors
     ///
     /// Those of setsockopt(2).
+    ///
+    /// ```
+    /// use maniac_io::net::TcpSocket;
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = TcpSocket::new_v4()?;
+    /// assert!(socket.bind_device(Some(b"no such device")).is_err());
+    /// socket.bind_device(None)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub fn bind_device(&self, interface: Option<&[u8]>) -> io::Result<()> {
         self.socket.bind_device(interface)

@@ -21,6 +21,10 @@ use std::time::Duration;
 /// let listener = TcpListener::bind("localhost:0").await?;
 /// let mut stream = TcpStream::connect(listener.local_addr()?).await?;
 /// stream.set_nodelay(true)?;
+/// stream.set_ttl(7)?;
+/// stream.set_linger(None)?;
+/// assert!(stream.nodelay()? && stream.ttl()? == 7 && stream.linger()?.is_none());
+/// assert_eq!(stream.peer_addr()?, listener.local_addr()?);
 /// stream.write_all(b"hello").await?;
 /// # Ok(()) })
 /// # }
@@ -234,7 +238,7 @@ impl TcpStream {
     recv_methods!(connected!());
     write_methods!(connected!());
     send_methods!(connected!());
-    socket_methods!();
+    socket_methods!(connected!());
 }
 
 impl From<&TcpStream> for crate::fs::Fd {

@@ -52,6 +52,26 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// As for [`bind`](UnixDatagram::bind).
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # #[cfg(target_os = "linux")] {
+    /// use maniac_io::net::{UnixDatagram, UnixSocketAddr};
+    /// use std::os::linux::net::SocketAddrExt;
+    /// let name = format!("maniac datagrams {}", std::process::id());
+    /// let addr = UnixSocketAddr::from_abstract_name(&name)?;
+    /// let server = UnixDatagram::bind_addr(&addr)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.send_to_addr(b"one", &addr).await?;
+    /// client.connect_addr(&addr)?;
+    /// client.send(b"two").await?;
+    /// assert_eq!(client.peer_addr()?.as_abstract_name(), Some(name.as_bytes()));
+    /// assert_eq!(server.peek_from(&mut [0; 16]).await?.0, 3);
+    /// # }
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn bind_addr(addr: &UnixSocketAddr) -> io::Result<UnixDatagram> {
         let socket = sys::socket(Domain::UNIX, Type::DGRAM, None)?;
         socket.bind(&to_sock_addr(addr)?)?;
@@ -73,6 +93,17 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of socketpair(2); outside a runtime.
+    ///
+    /// ```
+    /// use maniac_io::net::UnixDatagram;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = UnixDatagram::pair()?;
+    /// a.send(b"hello").await?;
+    /// assert_eq!(b.recv(&mut [0; 16]).await?, 5);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn pair() -> io::Result<(UnixDatagram, UnixDatagram)> {
         let (one, other) = StdUnixDatagram::pair()?;
         Ok((Self::from_std(one)?, Self::from_std(other)?))
@@ -83,6 +114,20 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Outside a runtime; those of fcntl(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UnixDatagram;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (a, b) = std::os::unix::net::UnixDatagram::pair()?;
+    /// let socket = UnixDatagram::from_std(a)?;
+    /// socket.send(b"hello").await?;
+    /// assert_eq!(b.recv(&mut [0; 16])?, 5);
+    /// let again: std::os::unix::net::UnixDatagram = socket.into_std().await?;
+    /// # drop(again);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn from_std(socket: StdUnixDatagram) -> io::Result<UnixDatagram> {
         Ok(Self { io: Datagram::new(socket.into())? })
     }
@@ -105,6 +150,22 @@ impl UnixDatagram {
     /// # Errors
     ///
     /// Those of connect(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UnixDatagram;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("socket");
+    /// let server = UnixDatagram::bind(&path)?;
+    /// let client = UnixDatagram::unbound()?;
+    /// client.connect(&path)?;
+    /// assert_eq!(server.local_addr()?.as_pathname(), Some(path.as_path()));
+    /// client.shutdown(std::net::Shutdown::Write)?;
+    /// assert!(client.send(b"hello").await.is_err());
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn connect(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.connect_addr(&UnixSocketAddr::from_pathname(path)?)
     }

@@ -92,6 +92,23 @@ impl UnixListener {
     /// # Errors
     ///
     /// Outside a runtime; those of fcntl(2).
+    ///
+    /// ```
+    /// use maniac_io::net::{UnixListener, UnixStream};
+    /// use std::future::poll_fn;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("socket");
+    /// let listener = UnixListener::from_std(std::os::unix::net::UnixListener::bind(&path)?)?;
+    /// assert_eq!(listener.local_addr()?.as_pathname(), Some(path.as_path()));
+    /// let client = UnixStream::connect(&path).await?;
+    /// let (server, _) = poll_fn(|cx| listener.poll_accept(cx)).await?;
+    /// let again: std::os::unix::net::UnixListener = listener.into_std().await?;
+    /// # drop((client, server, again));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn from_std(listener: StdUnixListener) -> io::Result<UnixListener> {
         Self::of(listener.into())
     }

@@ -45,6 +45,22 @@ impl UnixStream {
     /// # Cancel safety
     ///
     /// Dropped, the socket is closed; the peer may have seen a connection.
+    ///
+    /// ```
+    /// use maniac_io::net::{UnixListener, UnixStream};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("socket");
+    /// let listener = UnixListener::bind(&path)?;
+    /// let stream = UnixStream::connect(&path).await?;
+    /// assert_eq!(stream.peer_addr()?.as_pathname(), Some(path.as_path()));
+    /// assert!(stream.local_addr()?.is_unnamed());
+    /// let other = UnixStream::connect_addr(&listener.local_addr()?).await?;
+    /// # drop(other);
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
         Self::connect_to(&SockAddr::unix(path)?).await
     }
@@ -90,6 +106,19 @@ impl UnixStream {
     /// # Errors
     ///
     /// Outside a runtime; those of fcntl(2).
+    ///
+    /// ```
+    /// use maniac_io::net::UnixStream;
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// let (one, other) = std::os::unix::net::UnixStream::pair()?;
+    /// let mut stream = UnixStream::from_std(one)?;
+    /// stream.write_all(b"hello").await?;
+    /// let again: std::os::unix::net::UnixStream = stream.into_std().await?;
+    /// # drop((again, other));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub fn from_std(stream: StdUnixStream) -> io::Result<UnixStream> {
         Self::of(stream.into())
     }
@@ -152,10 +181,24 @@ impl UnixStream {
     recv_methods!(connected!());
     write_methods!(connected!());
     send_methods!(connected!());
-    socket_methods!();
+    socket_methods!(connected!());
 }
 
 /// Who is at the other end of a [`UnixStream`].
+///
+/// ```
+/// use maniac_io::net::{PeerCredentials, UnixStream};
+/// # fn main() -> std::io::Result<()> {
+/// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+/// /// Whether it is one's own process that asks.
+/// fn is_own(peer: PeerCredentials) -> bool {
+///     peer.pid == Some(std::process::id())
+/// }
+/// let (one, _other) = UnixStream::pair()?;
+/// assert!(is_own(one.peer_credentials()?));
+/// # Ok(()) })
+/// # }
+/// ```
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
