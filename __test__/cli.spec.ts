@@ -129,7 +129,7 @@ test.serial(
       "readFile beside pbkdf2, p99",
       "SHA-256 of all files",
       "echo, p99",
-      "a million timers",
+      "100,000 timers",
     ])
       t.regex(stderr, new RegExp(`^  ${row}.* ms .* ms`, "m"));
     t.is(stderr.slice(stderr.indexOf("Try next")).match(/^ {2}\S.*maniac|npm start/gm)?.length, 3);
