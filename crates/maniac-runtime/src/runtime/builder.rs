@@ -205,6 +205,15 @@ impl RuntimeBuilder {
 
     /// Bytes below the usable part of a coroutine's stack where a signal's frame finds room; by default what the largest frame of this machine takes and 1 KiB
     /// for its handler. With less, [preemptible](crate::task::spawn_preemptible) tasks are refused.
+    ///
+    /// ```
+    /// use maniac_runtime::runtime::{Preemption, RuntimeBuilder};
+    /// // A handler of the program's own may interrupt such a task, too: room for two frames.
+    /// let builder = RuntimeBuilder::new().preemption(Preemption::HandOffAndSwitch).signal_reserve(32 * 1024);
+    /// let runtime = builder.worker_count(1).build()?;
+    /// assert_eq!(runtime.metrics().preemption.switched, 0);
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
     pub fn signal_reserve(mut self, bytes: usize) -> RuntimeBuilder {
         self.config.signal_reserve = Some(bytes);
         self

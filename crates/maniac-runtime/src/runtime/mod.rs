@@ -56,6 +56,7 @@ mod start;
 mod threads;
 
 pub use crate::task::SpawnError;
+pub use block_on::Entered;
 pub use builder::RuntimeBuilder;
 pub use config::{BuildError, DriverKind, MAX_WORKER_LIMIT, Preemption, TaskArenaConfig, TaskArenaOptions};
 pub use deadlock::{Deadlock, DeadlockedTask, Obstacle};
