@@ -125,12 +125,7 @@ test.serial(
     ].entries())
       t.regex(stderr, stop, `stop ${at + 1}`);
     t.regex(stderr, /^ {2}driver (uring|poll): \S/m);
-    for (const row of [
-      "readFile beside pbkdf2, p99",
-      "SHA-256 of all files",
-      "echo, p99",
-      "100,000 timers",
-    ])
+    for (const row of ["readFile beside pbkdf2, p99", "SHA-256 of all files", "echo, p99", "100,000 timers"])
       t.regex(stderr, new RegExp(`^  ${row}.* ms .* ms`, "m"));
     t.is(stderr.slice(stderr.indexOf("Try next")).match(/^ {2}\S.*maniac|npm start/gm)?.length, 3);
     t.false(stderr.includes("\u001b"), "no terminal, no colour");

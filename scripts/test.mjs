@@ -129,7 +129,16 @@ function rustSteps() {
     {
       name: "count",
       about: "cache lines that the Signal Tree moves, on a simulated machine",
-      command: [...CARGO_TEST, "--release", "-p", "maniac-signal-tree", "--test", "count", "--example", "scale"],
+      command: [
+        ...CARGO_TEST,
+        "--release",
+        "-p",
+        "maniac-signal-tree",
+        "--test",
+        "count",
+        "--example",
+        "scale",
+      ],
       env: { RUSTFLAGS: "--cfg maniac_count", CARGO_TARGET_DIR: targetFolder("count") },
       count: cargo,
     },
