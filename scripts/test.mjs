@@ -32,7 +32,7 @@ const SPECS = [...nodeModule("ava/entrypoints/cli.mjs"), "--tap"];
 const build = buildSteps();
 const built = build.map(({ name }) => name);
 
-await main([...build, ...scriptSteps(), ...rustSteps(), ...nodeSteps()], {
+await main([...build, ...scriptSteps(), ...rustSteps(), ...modelSteps(), ...nodeSteps()], {
   program: "npm test",
   logs: "test",
   closing: ({ passed, failed }) => `${passed} passed, ${failed} failed`,
@@ -57,7 +57,6 @@ function scriptSteps() {
 function rustSteps() {
   const onDriver = all.filter((crate) => crate.onDriver && !crate.napi);
   const others = all.filter((crate) => !crate.onDriver && !crate.napi);
-  const loom = all.filter((crate) => crate.loom);
   return [
     {
       name: "rust",
@@ -117,6 +116,13 @@ function rustSteps() {
       command: [...CARGO_TEST, "--doc", ...select(all.filter((crate) => crate.product && !crate.napi))],
       count: cargo,
     },
+  ];
+}
+
+/** Models, simulations, and what the slides promise. @returns {Step[]} */
+function modelSteps() {
+  const loom = all.filter((crate) => crate.loom);
+  return [
     {
       name: "loom",
       about: "the short forms of the loom models",

@@ -389,3 +389,27 @@ fn other_workers_fetch_what_waits_behind_a_long_poll() {
         }
     }
 }
+
+/// Its entries come back into the thread's inbox again and again; those of the others lie in the ready set. On one thread the count is the same each time.
+#[test]
+fn a_local_task_that_yields_for_ever_leaves_the_others_their_turn() {
+    let runtime = Runtime::new_single_threaded().unwrap();
+    let yields = runtime.block_on(async {
+        let (yields, done) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(false)));
+        let (count, end) = (Rc::clone(&yields), Rc::clone(&done));
+        let local = maniac::spawn_local(async move {
+            while !end.get() {
+                count.set(count.get() + 1);
+                task::yield_now().await;
+            }
+        });
+        let others: Vec<_> = (0..1000).map(|n| maniac::spawn(async move { n })).collect();
+        for (n, other) in others.into_iter().enumerate() {
+            assert_eq!(other.await.unwrap(), n);
+        }
+        done.set(true);
+        local.await.unwrap();
+        yields.get()
+    });
+    assert!(yields < 5000, "it was polled {yields} times while 1,000 tasks waited");
+}

@@ -4,9 +4,9 @@ import dgram from "node:dgram";
 import { appendFileSync } from "node:fs";
 import Module, { register } from "node:module";
 import net from "node:net";
-import { metrics } from "../../../dist/index.js";
-import * as maniac from "../../../dist/net.js";
-import { registerReport } from "../../../dist/register.js";
+import { metrics } from "maniac";
+import * as maniac from "maniac/net";
+import { registerReport } from "maniac/register";
 
 const { MANIAC_NODE_TESTS_FILE: file } = process.env;
 

@@ -12,7 +12,7 @@ use crate::task::contain;
 use std::task::Waker;
 use std::time::Duration;
 
-/// Tasks run in a row from the batch, and then from `next`, before the thread's inbox and the ready set get a turn.
+/// Tasks run in a row from the batch, then from `next`, then from the thread's inbox, before the ready set gets a turn.
 const STREAK: u32 = 16;
 /// Expired timers woken in one turn; the rest are carried over to the next (slide 18).
 pub(crate) const TIMER_EXPIRY_BUDGET: usize = 4096;
@@ -59,7 +59,7 @@ pub(crate) fn run(mut guard: RoleGuard, stop: impl Fn() -> bool) -> Option<RoleG
 /// Runs one task, if there is one.
 #[inline]
 pub(crate) fn turn(mut guard: RoleGuard) -> Turn {
-    let (role, thread) = (guard.role(), guard.thread());
+    let role = guard.role();
     let local = guard.local();
     local.since_housekeeping += 1;
     if local.since_housekeeping >= HOUSEKEEPING {
@@ -81,20 +81,23 @@ pub(crate) fn turn(mut guard: RoleGuard) -> Turn {
     {
         return Turn::busy(run_entry(guard, index));
     }
-    local.streak = 0;
-    if (!local.pinned.is_empty() || !thread.inbox.is_empty())
+    if local.streak <= 3 * STREAK
         && let Some(index) = take_pinned(&mut guard)
     {
         return Turn::busy(run_entry(guard, index));
     }
     let local = guard.local();
+    local.streak = 0;
     if let Some(index) = local.take_ready(role) {
         return Turn::busy(run_entry(guard, index));
     }
     if let Some(index) = role.next.pop(&mut local.next) {
         return Turn::busy(run_entry(guard, index));
     }
-    Turn::Nothing(guard)
+    match take_pinned(&mut guard) {
+        Some(index) => Turn::busy(run_entry(guard, index)),
+        None => Turn::Nothing(guard),
+    }
 }
 
 /// As [`turn`]; with nothing else to run on this role, runs a background task, if there is one.
@@ -109,10 +112,14 @@ pub(crate) fn turn_with_background(guard: RoleGuard) -> Turn {
 }
 
 /// Takes the next entry of a task pinned to this thread, in the order of their wakes.
+#[inline]
 fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
     let (core, thread) = (guard.core(), guard.thread());
     let local = guard.local();
     if local.pinned.is_empty() {
+        if thread.inbox.is_empty() {
+            return None;
+        }
         core.take_inbox(thread, &mut local.pinned);
     }
     local.pinned.pop()
