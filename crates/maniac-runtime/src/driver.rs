@@ -1,11 +1,15 @@
 //! The driver as code inside a runtime reaches it: for operations and registrations of crates that build on this one.
 
 use crate::role::{Thread, context, with_role};
+use crate::runtime::Preemption;
 use crate::runtime::core::Core;
 use crate::task::spawn::NO_RUNTIME;
 use maniac_driver::op::Operation;
 use maniac_driver::{DriverKind, Op, Probe, Remote};
 use std::io;
+
+/// Tasks that run at most before what was gathered goes to the kernel.
+const SOON: u32 = 16;
 
 fn core() -> io::Result<&'static Core> {
     context::thread().map(Thread::core).ok_or_else(|| io::Error::other(NO_RUNTIME))
@@ -80,9 +84,18 @@ pub fn try_submit<T: Operation>(op: T) -> Result<Op<T>, (io::Error, T)> {
 #[inline]
 pub fn gather<T: Operation>(make: impl FnOnce() -> T) -> Option<Op<T>> {
     let core = core().ok()?;
+    // A task may block its thread until its peer has what it wrote; only where the role is handed on then does that go out.
+    if core.config().host || core.config().preemption == Preemption::Off {
+        return None;
+    }
     let own = with_role(core.number(), |role, local| {
         let driver = local.reactor.driver();
-        (role.runs_on() && driver.gathers::<T>()).then(|| driver.submit(make()))
+        let gathers = role.runs_on() && driver.gathers::<T>();
+        gathers.then(|| {
+            // Soon: it would have gone at once.
+            local.look_around_within(SOON);
+            local.reactor.driver().submit(make())
+        })
     });
     own.ok().flatten()
 }

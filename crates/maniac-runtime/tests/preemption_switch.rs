@@ -171,6 +171,25 @@ fn everybody_has_a_turn() {
     assert!(metrics(&runtime).switched > 0);
 }
 
+/// One that computes and waits in turn, so that there is always something to do, and the monitor looks in often.
+#[test]
+fn a_computation_that_was_left_goes_on_beside_another_that_never_rests() {
+    let runtime = switching();
+    let done = Flag::default();
+    let end = done.clone();
+    let restless = spawn(&runtime, move || {
+        (0..MINUTES).any(|_| {
+            compute_until(|| true);
+            maniac::sync_await(yield_now());
+            end.get()
+        })
+    });
+    let left = spawn(&runtime, || (0..30).fold(1, |x, _| std::hint::black_box(kernel::compute(x))));
+    assert_ne!(runtime.block_on(left).unwrap(), 0);
+    done.set();
+    assert!(runtime.block_on(restless).unwrap());
+}
+
 /// Keeps computing, refused, until the ticker went on: by hand-off.
 fn handed_off(work: impl FnOnce(Flag) -> bool + Send + 'static) -> PreemptionMetrics {
     let runtime = builder().build().unwrap();

@@ -54,7 +54,8 @@ impl std::error::Error for RangeError {}
 /// Control may leave at *every instruction* within the range, for as long as it pleases others, while other code runs on the same thread. The caller promises, for
 /// every call of this code from a preemptible coroutine, that nothing on that coroutine's stack relies on that not happening at that time: the
 /// three things that [`Coroutine::start`](crate::coroutine::Coroutine::start) names, for the code in the range and for all that has called it. Code that
-/// is not in the range, such as a function called from it, is not interrupted. The code stays loaded.
+/// is not in the range, such as a function called from it, is not interrupted; but what the compiler puts in line there is code of the range, so that it calls locks, the allocator
+/// and the runtime only through functions that are `#[inline(never)]` and elsewhere. The code stays loaded.
 ///
 /// # Errors
 /// [`RangeError`].

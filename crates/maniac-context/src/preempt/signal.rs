@@ -50,6 +50,12 @@ pub fn install() -> io::Result<()> {
         return Ok(());
     }
     let previous = signals::current_action(SIGNAL)?;
+    let is_handled = !matches!(previous.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN);
+    if is_handled && previous.sa_flags & libc::SA_ONSTACK != 0 {
+        // Ours must not run on a signal stack, that one may need to (Go's small stacks), and there is one flag for both.
+        let reason = "SIGURG has a handler that runs on the alternate signal stack";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
+    }
     let _ = PREVIOUS.set(previous);
     PROCESS.store(std::process::id().cast_signed(), Ordering::Relaxed);
     // Neither SA_ONSTACK, since the frame is to lie on the coroutine's stack, nor SA_NODEFER, since frames would nest without end. The mask stays empty:
@@ -172,6 +178,11 @@ extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context
     }
     // SAFETY: [INV-8] with SA_SIGINFO the kernel passes a valid ucontext_t.
     let context = unsafe { &*context.cast::<libc::ucontext_t>() };
+    // Before the look at a thread-local: in a shared object that may go through the dynamic linker, or the allocator, which the signal may have
+    // interrupted. Registered code is in neither.
+    if !ranges::contain(arch::program_counter(context)) {
+        return;
+    }
     let armed = ARMED.with(|armed| armed.load(Ordering::Relaxed));
     // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.
     if let Some(armed) = unsafe { armed.as_ref() }
@@ -195,11 +206,10 @@ fn leave() {
 }
 
 impl Armed<'_> {
-    /// Whether the interrupted code may be left where it is.
+    /// Whether the interrupted code, which is registered, may be left where it is.
     fn admits(&self, request: u64, context: &libc::ucontext_t) -> bool {
         let stack = self.addresses.start + arch::RED_ZONE..self.addresses.end;
         self.depth.load(Ordering::Relaxed) == 0
-            && ranges::contain(arch::program_counter(context))
             && stack.contains(&arch::stack_pointer(context))
             && coroutine::current_is_within(&self.addresses)
             && (self.gate)(request)
@@ -253,6 +263,10 @@ pub(super) fn room() -> Option<usize> {
 }
 
 /// Adds to the depth of the innermost coroutine; `false` if it is not preemptible.
+///
+/// Never part of its caller, which may be registered code: the coroutine must not be left between the look at the record and its use, since going on with
+/// it makes a new one.
+#[inline(never)]
 pub(super) fn deepen(by: u32) -> bool {
     let armed = ARMED.with(|armed| armed.load(Ordering::Relaxed));
     // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.

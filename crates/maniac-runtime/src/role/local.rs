@@ -52,6 +52,8 @@ pub(crate) struct RoleLocal {
     /// Entries of preempted tasks. They wait until nothing else is ready, or for as many tasks as run between two looks at the clock: a poll
     /// of theirs takes long.
     pub(crate) left: VecDeque<u32>,
+    /// Whether those had no turn at the last look around, since somebody asked for that look.
+    pub(crate) passed_over: bool,
 }
 
 /// Another role at one moment.
@@ -120,6 +122,7 @@ impl RoleLocal {
             patience: Patience::default(),
             pinned: Vec::new(),
             left: VecDeque::new(),
+            passed_over: false,
         }
     }
 
@@ -223,6 +226,11 @@ impl RoleLocal {
     /// Has the next turn begin with a look at clock, timers and driver.
     pub(crate) fn look_around(&mut self) {
         self.since_housekeeping = HOUSEKEEPING;
+    }
+
+    /// Has a look at the driver come after so many turns, or sooner.
+    pub(crate) fn look_around_within(&mut self, turns: u32) {
+        self.since_housekeeping = self.since_housekeeping.max(HOUSEKEEPING.saturating_sub(turns));
     }
 
     /// Cancels a timer of this role's wheel; a stale id does nothing. The waker is the caller's to drop, outside the bracket.

@@ -129,8 +129,9 @@ fn take_pinned(guard: &mut RoleGuard) -> Option<u32> {
 pub(crate) fn housekeeping(mut guard: RoleGuard) -> Option<RoleGuard> {
     let (core, role) = (guard.core(), guard.role());
     let local = guard.local();
-    // Not if somebody asked for this look: the others have not had their turn yet.
-    if local.since_housekeeping <= HOUSEKEEPING
+    // Not if somebody asked for this look, since the others have not had their turn yet; but not twice in a row.
+    local.passed_over = local.since_housekeeping > HOUSEKEEPING && !local.passed_over;
+    if !local.passed_over
         && let Some(index) = local.left.pop_front()
     {
         local.pinned.insert(0, index);

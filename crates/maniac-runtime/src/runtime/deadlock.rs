@@ -233,7 +233,7 @@ mod search {
             let Some(tasks) = circle.iter().map(describe).collect() else { return };
             let deadlock = Deadlock { tasks };
             #[cfg(feature = "tracing")]
-            tracing::error!(target: "maniac::deadlock", "{deadlock}");
+            crate::task::contain(|| tracing::error!(target: "maniac::deadlock", "{deadlock}"));
             if !self.tell_hook(&deadlock, |hooks| &hooks.deadlock) {
                 // Nobody may be listening; nothing depends on it.
                 let _ = writeln!(std::io::stderr(), "maniac: {deadlock}");

@@ -196,19 +196,22 @@ impl Core {
             backtrace: thread.take_trace(poll.word),
         };
         self.stalled.fetch_add(1, Ordering::Relaxed);
+        // Whoever listens is foreign code; its panic is not the monitor's.
         #[cfg(feature = "tracing")]
-        tracing::warn!(
-            target: "maniac::stall",
-            id = %stall.id,
-            name = stall.name.as_deref(),
-            spawned_at = %stall.spawned_at,
-            ran = ?stall.ran,
-            ended = stall.ended,
-            thread = stall.thread,
-            demoted = stall.demoted,
-            backtrace = stall.backtrace.as_ref().map(tracing::field::display),
-            "task has not yielded"
-        );
+        crate::task::contain(|| {
+            tracing::warn!(
+                target: "maniac::stall",
+                id = %stall.id,
+                name = stall.name.as_deref(),
+                spawned_at = %stall.spawned_at,
+                ran = ?stall.ran,
+                ended = stall.ended,
+                thread = stall.thread,
+                demoted = stall.demoted,
+                backtrace = stall.backtrace.as_ref().map(tracing::field::display),
+                "task has not yielded"
+            );
+        });
         self.tell_hook(&stall, |hooks| &hooks.stall);
     }
 }

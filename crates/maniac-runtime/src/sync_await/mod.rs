@@ -92,6 +92,8 @@ fn wait_for<F: Future>(future: F, on_abort: OnAbort) -> Result<F::Output, SyncAw
     loop {
         task.header().waits.store(wait::take());
         strategy.suspend(task);
+        // What others noted on this thread meanwhile is theirs.
+        wait::clear();
         thread.core().trace_if_asked(task);
         check_abort(task, on_abort)?;
         if let Poll::Ready(output) = poll(future.as_mut(), &mut cx) {

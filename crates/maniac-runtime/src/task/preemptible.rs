@@ -33,7 +33,8 @@ use std::sync::atomic::Ordering;
 ///   called again in (an allocator, standard output);
 /// - registered code does not run in what the runtime calls while it is at work itself (wakers, buffers), nor change the thread's signal mask or alternate signal stack.
 ///
-/// Pure computing on memory of the task's own, in registered code that calls nothing, fulfils it by itself.
+/// What the compiler puts in line in registered code is registered code. Pure computing on memory of the task's own, in registered code that calls nothing, fulfils it
+/// by itself.
 ///
 /// # Panics
 /// As [`spawn`](crate::spawn), and where the runtime's stacks have [no room](super::NotPreemptible) for a signal's frame.
