@@ -4,6 +4,7 @@ import { once } from "node:events";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import test from "ava";
 import { ManiacError } from "maniac";
@@ -283,6 +284,18 @@ test("close runs what there is, destroy does not", async (t) => {
   Atomics.store(again, 0, 1);
   await begun;
   await done;
+});
+
+test("a thread that is slow to begin its next tasks gets them all the same", async (t) => {
+  await using pool = make({ maxOverdueThreads: 0, quantum: 1 });
+  const words = shared();
+  await pool.run(words, { name: "spinAfterwards" });
+  await reached(words, 1, 1);
+  const next = [1, 2].map((n) => pool.run({ a: n, b: 1 }));
+  // Many quanta pass, in which they are taken back and sent again.
+  await setTimeout(20);
+  Atomics.store(words, 0, 1);
+  t.deepEqual(await Promise.all(next), [2, 3]);
 });
 
 test("threads beyond the least end when idle, and nothing leaks", async (t) => {

@@ -296,8 +296,9 @@ export class Core implements Owner {
       this.#watch = undefined;
       for (const thread of this.threads) {
         if (!thread.isStuck() || !thread.ready) continue;
-        thread.overdue = true;
         this.waiting.giveBack(thread.recall());
+        // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
+        thread.overdue = thread.tasks.size > 0;
       }
       this.room();
     }, quantum).unref();
