@@ -5,7 +5,7 @@
 
 mod hog;
 
-use hog::{Flag, hog, hog_until};
+use hog::{Flag, hog, hog_until, ticker};
 use maniac_runtime as maniac;
 use maniac_runtime::runtime::{Preemption, Runtime, RuntimeBuilder};
 use maniac_runtime::task::{JoinHandle, yield_now};
@@ -19,22 +19,6 @@ use std::thread;
 
 fn one_worker() -> RuntimeBuilder {
     Runtime::builder().worker_count(1)
-}
-
-/// A task that sleeps and counts, `ticks` times, once `begin` is set.
-fn ticker(runtime: &Runtime, begin: &Flag, ticks: u64) -> (JoinHandle<()>, Arc<AtomicU64>) {
-    let (count, begin) = (Arc::new(AtomicU64::new(0)), begin.clone());
-    let counted = Arc::clone(&count);
-    let task = runtime.spawn(async move {
-        while !begin.get() {
-            yield_now().await;
-        }
-        for _ in 0..ticks {
-            sleep(Duration::from_millis(1)).await;
-            counted.fetch_add(1, SeqCst);
-        }
-    });
-    (task, count)
 }
 
 /// A task of one poll that computes until `done` is set.

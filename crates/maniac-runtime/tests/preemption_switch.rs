@@ -16,7 +16,7 @@
 
 mod hog;
 
-use hog::{Flag, hog_until};
+use hog::{Flag, hog_until, ticker};
 use maniac_runtime as maniac;
 use maniac_runtime::runtime::{Preemption, PreemptionMetrics, Runtime, RuntimeBuilder, SpawnError};
 use maniac_runtime::task::{self, JoinHandle, NotPreemptible, no_preempt, yield_now};
@@ -94,22 +94,6 @@ fn spawn<T: Send + 'static>(runtime: &Runtime, f: impl FnOnce() -> T + Send + 's
 
 fn metrics(runtime: &Runtime) -> PreemptionMetrics {
     runtime.metrics().preemption
-}
-
-/// A task that sleeps and counts, `ticks` times, once `begin` is set.
-fn ticker(runtime: &Runtime, begin: &Flag, ticks: u64) -> (JoinHandle<()>, Arc<AtomicU64>) {
-    let (count, begin) = (Arc::new(AtomicU64::new(0)), begin.clone());
-    let counted = Arc::clone(&count);
-    let task = runtime.spawn(async move {
-        while !begin.get() {
-            yield_now().await;
-        }
-        for _ in 0..ticks {
-            sleep(Duration::from_millis(1)).await;
-            counted.fetch_add(1, SeqCst);
-        }
-    });
-    (task, count)
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) struct RoleLocal {
     pools: [SlotPool; SizeClass::COUNT],
     /// Where `next` begins and ends.
     pub(crate) next: NextEnds,
-    /// Tasks run since the ready set and the inbox had a turn.
+    /// Tasks run since the ready set had its turn.
     pub(crate) streak: u32,
     /// Where the search of the own partition goes on.
     pub(crate) hand: Hand,

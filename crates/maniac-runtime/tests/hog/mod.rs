@@ -1,8 +1,11 @@
-//! What the tests of preemption share: computing without a call into the runtime, and flags.
+//! What the tests of preemption share: computing without a call into the runtime, flags, and a task that ticks beside.
 #![allow(dead_code, reason = "each test program uses a part")]
 
+use maniac_runtime::runtime::Runtime;
+use maniac_runtime::task::{JoinHandle, yield_now};
+use maniac_runtime::time::{Duration, sleep};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 
 /// So many rounds of arithmetic are minutes: who computes for so long is waiting in vain.
 const MINUTES: u64 = 20_000_000_000;
@@ -35,4 +38,20 @@ impl Flag {
     pub(crate) fn get(&self) -> bool {
         self.0.load(SeqCst)
     }
+}
+
+/// A task that sleeps and counts, `ticks` times, once `begin` is set.
+pub(crate) fn ticker(runtime: &Runtime, begin: &Flag, ticks: u64) -> (JoinHandle<()>, Arc<AtomicU64>) {
+    let (count, begin) = (Arc::new(AtomicU64::new(0)), begin.clone());
+    let counted = Arc::clone(&count);
+    let task = runtime.spawn(async move {
+        while !begin.get() {
+            yield_now().await;
+        }
+        for _ in 0..ticks {
+            sleep(Duration::from_millis(1)).await;
+            counted.fetch_add(1, SeqCst);
+        }
+    });
+    (task, count)
 }
