@@ -2,8 +2,12 @@
  * `maniac/net`: the shape of `node:net` and `node:dgram` over the runtime's driver. Each environment's sockets share one
  * ring or epoll with its files; names are looked up by the runtime's threads, never behind Node's four.
  *
+ * `node:diagnostics_channel` tells of look-ups, connections and listening: `tracingChannel("maniac:net")` gives its subscribers a
+ * {@link NetMessage}, and Node's own channels (`net.client.socket`, `net.server.socket`, `net.server.listen`, `udp.socket`) are served too.
+ *
  * @module
  */
+import { publishClient, publishDatagram } from "./internal/diagnostics.js";
 import { DatagramSocket } from "./internal/net-dgram.js";
 import { type Callback, normalize } from "./internal/net-options.js";
 import { Server, type ServerOptions } from "./internal/net-server.js";
@@ -27,6 +31,7 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from "node:net";
+export type { NetMessage } from "./internal/diagnostics.js";
 export { DatagramSocket } from "./internal/net-dgram.js";
 export type { Address } from "./internal/net-link.js";
 export type { Found, Lookup, LookupOptions } from "./internal/net-lookup.js";
@@ -72,6 +77,7 @@ export function connect(portOrPath: number | string, listener?: Callback): Socke
 export function connect(...args: unknown[]): Socket {
   const [options] = normalize(args);
   const socket = new Socket(options as SocketOptions);
+  publishClient(socket);
   if (typeof options.timeout === "number" && options.timeout) {
     socket.setTimeout(options.timeout);
   }
@@ -128,5 +134,7 @@ export function createSocket(
   options: DatagramType | DatagramOptions,
   listener?: (message: Buffer, info: RemoteInfo) => void,
 ): DatagramSocket {
-  return new DatagramSocket(options, listener);
+  const socket = new DatagramSocket(options, listener);
+  publishDatagram(socket);
+  return socket;
 }

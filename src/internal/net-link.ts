@@ -7,6 +7,13 @@
 import { AsyncResource } from "node:async_hooks";
 import { constants } from "node:os";
 import type { Completion } from "./completion.js";
+import {
+  accepted,
+  connected,
+  connecting as connectingTo,
+  type NetMessage,
+  tracedCall,
+} from "./diagnostics.js";
 import { type Engine, engine, type SocketEvents } from "./engine.js";
 import { invalidState } from "./node-errors.js";
 import {
@@ -217,6 +224,8 @@ export class Handle {
   #names: string;
   #reply = 0;
   #shut: ((result: number) => void) | undefined;
+  /** What subscribers were told of the connection that is being made. */
+  #traced: NetMessage | undefined;
   #closed: (() => void) | undefined;
   #closing = false;
 
@@ -268,7 +277,7 @@ export class Handle {
     request.path = address;
     request.path2 = ownAddress === "" ? null : ownAddress;
     request.extra = ownPort;
-    this.#link.engine.command(request);
+    this.#traced = connectingTo(address, portOf(kind, port), () => this.#link.engine.command(request));
   }
 
   /** Listens at an address; or, with kind 0, on the descriptor `port`. Gives 0 or an error's number. */
@@ -279,7 +288,7 @@ export class Handle {
     request.path = kind === 0 ? null : address;
     request.position = flags;
     request.extra = backlog;
-    return this.#askNow(request);
+    return tracedCall("listen", address, portOf(kind, port), () => this.#askNow(request));
   }
 
   /** Becomes a datagram socket at an address. Gives 0 or an error's number. */
@@ -289,7 +298,7 @@ export class Handle {
     request.arg1 = kind;
     request.path = address;
     request.position = flags;
-    return this.#askNow(request);
+    return tracedCall("bind", address, portOf(kind, port), () => this.#askNow(request));
   }
 
   /** Connects a datagram socket; with kind 0 undoes that. Gives 0 or an error's number. */
@@ -460,7 +469,7 @@ export class Handle {
         break;
       case NET_CONNECTED_EVENT:
         this.#names = text;
-        this.owner?.onConnected?.(result, step);
+        this.#connected(result, step);
         break;
       case NET_SHUT_EVENT:
         this.#shut?.(result);
@@ -484,9 +493,22 @@ export class Handle {
     }
   }
 
+  #connected(result: number, step: number): void {
+    const message = this.#traced;
+    const tell = (): void => this.owner?.onConnected?.(result, step);
+    if (message === undefined) {
+      tell();
+    } else {
+      this.#traced = undefined;
+      connected(message, result, tell);
+    }
+  }
+
   #accepted(result: number, names: string): void {
-    if (this.owner?.onAccepted !== undefined) {
-      this.owner.onAccepted(result, names);
+    const { owner } = this;
+    if (owner?.onAccepted !== undefined) {
+      const peer = addressOf(names, 0);
+      accepted(peer?.address ?? "", peer?.port ?? -1, result, () => owner.onAccepted?.(result, names));
     } else if (result >= 0) {
       // Accepted before the listener was closed, told after it.
       Handle.adopt(null, result).close();
@@ -554,3 +576,6 @@ export function addressOf(names: string, at: number): Address | undefined {
 
 /** The kind of a path's address. */
 export const PATH_KIND: number = ADDRESS_UNIX;
+
+/** The port that is told of an address; -1 where it has none. */
+const portOf = (kind: number, port: number): number => (kind === 0 || kind === PATH_KIND ? -1 : port);
