@@ -204,6 +204,7 @@ impl Core {
     fn thread_main(&'static self, thread: &'static Thread) {
         thread.bind();
         context::set_thread(Some(thread));
+        self.thread_starts();
         let mut waits = Waits::Spare;
         while let Some(role) = self.wait_for_role(thread, waits) {
             let guard = role.take_up(thread);
@@ -218,6 +219,7 @@ impl Core {
         context::set_thread(None);
         self.retire_thread(thread);
         coroutine::clear_table();
+        self.thread_stops();
     }
 
     /// Has `thread`, the calling one, wait for a role: for the one it had if that comes back to it, else as a spare.
