@@ -45,6 +45,14 @@ await main(
       minutes: 30,
     },
     {
+      name: "ecosystem",
+      about: "well-known crates on maniac, one program each",
+      command: ["cargo", "test", "--manifest-path", "examples/ecosystem/Cargo.toml", "--examples"],
+      env: { CARGO_TARGET_DIR: targetFolder("ecosystem") },
+      count: cargo,
+      minutes: 30,
+    },
+    {
       name: "msrv",
       about: `every crate compiles with Rust ${MSRV}`,
       unable: withoutMsrv,

@@ -287,7 +287,9 @@ const TRUNCATE: i32 = OFlags::TRUNC.bits() as i32;
 /// has ext4 wait for the allocation when it is closed: docs/decisions/0011.
 fn may_overwrite(flags: i32) -> bool {
     let wanted = OFlags::from_bits_retain(flags as u32);
-    wanted.contains(OFlags::TRUNC) && wanted.intersects(OFlags::WRONLY | OFlags::RDWR) && !wanted.contains(OFlags::APPEND)
+    wanted.contains(OFlags::TRUNC)
+        && wanted.intersects(OFlags::WRONLY | OFlags::RDWR)
+        && !wanted.contains(OFlags::APPEND)
 }
 
 fn write_all(fd: BorrowedFd<'_>, mut rest: &[u8]) -> Result<(), Errno> {

@@ -1,8 +1,9 @@
 //! A runtime of tokio's beside ours, for what cannot do without one: its sockets and timers, `tokio::spawn`, `tokio::fs`.
 
 use pin_project_lite::pin_project;
-use std::cell::Cell;
+use std::cell::OnceCell;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
@@ -38,7 +39,8 @@ pub struct Reactor {
     runtime: &'static Runtime,
 }
 
-thread_local!(static ATTACHED: Cell<bool> = const { Cell::new(false) });
+// Not dropped when the thread ends: tokio's own thread-local may be gone by then, and the context ends with the thread.
+thread_local!(static ATTACHED: OnceCell<ManuallyDrop<EnterGuard<'static>>> = const { OnceCell::new() });
 
 impl Reactor {
     /// Starts the reactor, unless it was started already.
@@ -117,10 +119,9 @@ impl Reactor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn attach(&self) {
-        if !ATTACHED.replace(true) {
-            // The context is the thread's: it ends with it.
-            std::mem::forget(self.enter());
-        }
+        ATTACHED.with(|attached| {
+            attached.get_or_init(|| ManuallyDrop::new(self.enter()));
+        });
     }
 }
 
