@@ -228,12 +228,15 @@ impl Core {
                 },
             };
             let act = quantum.act(waits, ran);
-            let to = match act {
-                Act::Seize if !leaves && self.may_be_overdue() => heir.or_else(|| spare.take()),
-                _ => None,
-            };
+            let seizes = act == Act::Seize && !leaves && (heir.is_some() || spare.is_some());
+            let to = if seizes && self.begin_overdue() { heir.or_else(|| spare.take()) } else { None };
             if to.is_some() || leaves {
                 local.look_around();
+            }
+            if to.is_some()
+                && let Some(task) = self.task(thread.running())
+            {
+                task.header().state.overran();
             }
             ((act, to.is_some()), to)
         });

@@ -1,8 +1,8 @@
 //! The OS threads of a core: their records, and the spare ones that can take a role over.
 
 use super::core::{Core, STOPPING};
-use crate::role::{Role, Thread, context, worker};
-use crate::task::coroutine;
+use crate::role::{Role, Thread, context, run_aside, worker};
+use crate::task::{TaskRef, coroutine};
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -180,6 +180,18 @@ impl Core {
         Ok(())
     }
 
+    /// Has a spare thread poll `task`, which the caller took; `false` if none waits, or as many polls as may be are off their workers.
+    pub(crate) fn poll_aside(&self, task: TaskRef) -> bool {
+        let Some(thread) = self.waiting_spare() else { return false };
+        let begins = self.begin_aside();
+        if begins {
+            thread.give_task(task);
+        } else {
+            self.return_spare(thread);
+        }
+        begins
+    }
+
     /// Gives an unused spare back, which looks at what it missed meanwhile.
     pub(crate) fn return_spare(&self, thread: &'static Thread) {
         self.threads.lock().spare.push(thread);
@@ -239,13 +251,18 @@ impl Core {
         }
     }
 
-    /// Waits until `thread`, the calling one, is given a role; `None` when the core stops first. Runs what is pinned to it meanwhile; not while somebody
-    /// may give it a role, which would wait for it.
+    /// Waits until `thread`, the calling one, is given a role; `None` when the core stops first. Polls the tasks meanwhile that it is given, and those that
+    /// are pinned to it; not while somebody may give it a role, which would wait for it.
     fn wait_for_role(&'static self, thread: &'static Thread, mut waits: Waits) -> Option<&'static Role> {
         let mut patience = PATIENCE;
         loop {
             if let Some(role) = thread.accept() {
                 return Some(role);
+            }
+            if let Some(index) = thread.accept_task() {
+                run_aside(thread, index);
+                waits = self.begin_wait(thread, None);
+                continue;
             }
             let stops = self.is_stopping();
             // Who waits for its own role has it soon, and then runs what is pinned here with it.
