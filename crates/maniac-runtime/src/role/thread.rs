@@ -157,10 +157,13 @@ impl Thread {
         self.preemptible.load(Ordering::Relaxed) == word
     }
 
-    /// Whether this thread, the calling one, is still in the poll that `request` is about, and has its role. Async-signal-safe.
+    /// Whether this thread, the calling one, is still in the poll that `request` is about, and has its role, as far as it knows: somebody may be about to take
+    /// it, and a home thread may wait for it. Async-signal-safe.
     pub(crate) fn is_asked_to_leave(&self, request: u64) -> bool {
         let word = self.poll.now();
-        word & 1 == 1 && (word ^ request) << (u64::BITS - REQUEST_BITS) == 0 && !self.poll.is_doubtful()
+        let same_poll = word & 1 == 1 && (word ^ request) << (u64::BITS - REQUEST_BITS) == 0;
+        let holder = self.role().and_then(Role::holder);
+        same_poll && holder.is_some_and(|holder| std::ptr::eq(holder, self))
     }
 
     /// The role is taken because of the poll that this thread is in. The caller holds the role's arbiter, and counted the thread.

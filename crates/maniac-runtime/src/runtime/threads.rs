@@ -3,6 +3,7 @@
 use super::core::{Core, STOPPING};
 use crate::role::{Role, Thread, context, run_aside, worker};
 use crate::task::{TaskRef, coroutine};
+use maniac_context::preempt;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -29,6 +30,16 @@ struct State {
     spare: Vec<&'static Thread>,
     /// OS threads of our own that have not ended.
     running: usize,
+}
+
+/// An OS thread of a core, counted as long as this lives: also where its code panics.
+struct Running(&'static Core);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.threads.lock().running -= 1;
+        self.0.announce_change();
+    }
 }
 
 /// How a thread without a role waits for one.
@@ -138,18 +149,12 @@ impl Core {
         main: impl FnOnce() + Send + 'static,
     ) -> io::Result<std::thread::Thread> {
         self.threads.lock().running += 1;
-        let result = std::thread::Builder::new().name(name).spawn(move || {
+        let running = Running(self);
+        let started = std::thread::Builder::new().name(name).spawn(move || {
+            let _running = running;
             main();
-            self.threads.lock().running -= 1;
-            self.announce_change();
         });
-        match result {
-            Ok(handle) => Ok(handle.thread().clone()),
-            Err(error) => {
-                self.threads.lock().running -= 1;
-                Err(error)
-            }
-        }
+        Ok(started?.thread().clone())
     }
 
     /// A spare thread to give a role to: a waiting one, or a new one.
@@ -215,6 +220,9 @@ impl Core {
     /// What an OS thread of a core does: runs the roles that it is given, until the core stops.
     fn thread_main(&'static self, thread: &'static Thread) {
         thread.bind();
+        if self.config().switches() {
+            preempt::let_through();
+        }
         context::set_thread(Some(thread));
         let mut waits = Waits::Spare;
         while let Some(role) = self.wait_for_role(thread, waits) {
@@ -307,5 +315,26 @@ impl Core {
             thread.unpark();
         }
         self.unpark_monitor();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::Runtime;
+
+    #[test]
+    fn a_thread_that_panics_is_not_waited_for() {
+        let runtime = Runtime::builder().worker_count(1).build().unwrap();
+        let core = runtime.handle.shared.core;
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let panics = move || {
+            // Its sender goes when the closure does, that is after the panic.
+            let _end = end;
+            std::panic::resume_unwind(Box::new("meant"));
+        };
+        core.run_thread(String::from("panics"), panics).unwrap();
+        assert!(ended.recv().is_err());
+        let report = runtime.shutdown_timeout(std::time::Duration::from_secs(600));
+        assert!(report.is_clean(), "{report:?}");
     }
 }
