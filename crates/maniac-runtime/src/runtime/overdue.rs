@@ -72,6 +72,15 @@ impl Overdue {
         self.now.load(Ordering::Relaxed) != 0
     }
 
+    /// Begins to count, and to warn, anew; no thread is overdue.
+    pub(super) fn forget(&self) {
+        let Counts { seized, aside, asked, refused, switched, not_switched } = &self.counts;
+        for count in [seized, aside, asked, refused, switched, not_switched] {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.warned.store(false, Ordering::Relaxed);
+    }
+
     pub(super) fn asked(&self) {
         self.counts.asked.fetch_add(1, Ordering::Relaxed);
     }
