@@ -107,9 +107,11 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
 /// Runs the entry of a task of the blocking pool; whether it completed the task.
 pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
     let Some(task) = core.task(index) else { return false };
-    if let Some(thread) = context::thread() {
+    let _running = context::thread().filter(|thread| thread.core().number() == core.number()).map(|thread| {
+        let before = Running(thread, thread.running());
         thread.set_running(index);
-    }
+        before
+    });
     // Such a task is pinned to nobody, so that any number serves as this thread's.
     match task.header().state.start(u16::MAX) {
         Start::Poll | Start::PollAside => poll_in_task(task) == Outcome::Done,
@@ -122,6 +124,15 @@ pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
         | Start::Resume
         | Start::PollOnCoroutine
         | Start::PollPreemptible => false,
+    }
+}
+
+/// Says again what ran on this thread before: a task's code may end blocking work.
+struct Running(&'static Thread, u32);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.set_running(self.1);
     }
 }
 
