@@ -157,7 +157,7 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let vtable = unsafe { task.vtable() };
     wait::clear();
     let done = context::in_task(task, BUDGET, || {
-        // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
+        // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread, or to the one that passed it on.
         unsafe { (vtable.poll)(task, &mut Context::from_waker(&waker)) }
     });
     if done {
