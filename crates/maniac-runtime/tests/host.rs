@@ -91,8 +91,10 @@ fn what_a_root_began_before_it_completed_is_done() {
     let runtime = Runtime::new_single_threaded().unwrap();
     let (mut reader, writer) = UnixStream::pair().unwrap();
     reader.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let operation = runtime.block_on(async move {
-        maniac::driver::submit(Send::new(SharedFd::new(writer.into()), b"abc".to_vec(), 0)).unwrap()
+    let mut begun = None;
+    runtime.block_on(async {
+        let send = Send::new(SharedFd::new(writer.into()), b"abc".to_vec(), 0);
+        begun = Some(maniac::driver::submit(send).unwrap());
     });
     let mut bytes = [0; 3];
     loop {
@@ -102,5 +104,5 @@ fn what_a_root_began_before_it_completed_is_done() {
         }
     }
     assert_eq!(&bytes, b"abc");
-    drop(operation);
+    drop(begun);
 }

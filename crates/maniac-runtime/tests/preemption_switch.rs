@@ -430,10 +430,10 @@ fn a_computation_is_left_for_the_thread_that_wants_its_role_back() {
             compute_until(|| until.get())
         });
         assert!(runtime.block_on(home).unwrap());
-        let begin = metrics(&runtime).seized;
+        // The home thread was the first.
         hog::eventually("something is done about the computation", || {
             let metrics = metrics(&runtime);
-            metrics.switched > 0 || metrics.seized > begin
+            metrics.switched > 0 || metrics.seized > 1
         });
         over.set();
         assert!(runtime.block_on(hog).unwrap());
