@@ -31,7 +31,7 @@ use crate::coroutine::{Coroutine, Outcome, PREEMPTED, ResumeWith, Suspender, Swi
 use crate::stack::Stack;
 use crate::switch::CoroutineResult;
 
-pub use imp::{Target, install};
+pub use imp::{Target, install, let_through};
 pub use ranges::{MAX_RANGES, RangeError, register_code};
 
 /// Whether this target has preemption by a switch.

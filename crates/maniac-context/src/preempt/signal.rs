@@ -8,7 +8,7 @@ use std::io;
 use std::mem::{MaybeUninit, offset_of};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering, compiler_fence};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use super::arch::{self, Control};
 use super::{Armed, REQUEST_BITS, Refused, ranges, was_preempted};
@@ -22,8 +22,8 @@ const SIGNAL: libc::c_int = libc::SIGURG;
 /// What the high bits of the value say that comes with a signal of ours ("ma").
 const MARK: u64 = 0x6d61;
 
-/// What handled the signal before. Set before the handler is installed, so that the handler always finds it.
-static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
+/// What handled the signal before. Set before the handler is installed, so that the handler always finds it; never freed, as that may be looking at it.
+static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 
 /// The process that the handler was installed in; others' signals do not concern it.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
@@ -44,9 +44,9 @@ thread_local! {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn install() -> io::Result<()> {
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    if PREVIOUS.get().is_some() {
+    static INSTALLED: Mutex<bool> = Mutex::new(false);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *installed {
         return Ok(());
     }
     let previous = signals::current_action(SIGNAL)?;
@@ -56,7 +56,8 @@ pub fn install() -> io::Result<()> {
         let reason = "SIGURG has a handler that runs on the alternate signal stack";
         return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
     }
-    let _ = PREVIOUS.set(previous);
+    // Release: the handler sees what is there.
+    PREVIOUS.store(Box::leak(Box::new(previous)), Ordering::Release);
     PROCESS.store(std::process::id().cast_signed(), Ordering::Relaxed);
     // Neither SA_ONSTACK, since the frame is to lie on the coroutine's stack, nor SA_NODEFER, since frames would nest without end. The mask stays empty:
     // it would have to be put back after a switch.
@@ -72,7 +73,17 @@ pub fn install() -> io::Result<()> {
     if unsafe { libc::sigaction(SIGNAL, &raw const action, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    *installed = true;
     Ok(())
+}
+
+/// Lets SIGURG through on the calling thread, which may have inherited a mask that holds it off.
+///
+/// ```
+/// maniac_context::preempt::let_through(); // on a thread of one's own
+/// ```
+pub fn let_through() {
+    mask(libc::SIG_UNBLOCK, &set_of(Some(SIGNAL)));
 }
 
 /// Whether the signal is ours still.
@@ -218,7 +229,8 @@ impl Armed<'_> {
 
 /// A signal that is not ours.
 fn forward(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let Some(previous) = PREVIOUS.get() else { return };
+    // SAFETY: [INV-8] null, or a leaked action.
+    let Some(previous) = (unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() }) else { return };
     if matches!(previous.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN) {
         return; // Which for this signal is the same.
     }
@@ -238,7 +250,7 @@ pub(super) fn run<Ret>(armed: &Armed<'_>, switch: impl FnOnce() -> Switched<Ret>
     if was_preempted(&switched) {
         // What stands there is the interrupted code's, or the kernel's.
         control.write();
-        mask(libc::SIG_UNBLOCK, &set_of(Some(SIGNAL)));
+        let_through();
     }
     switched
 }

@@ -156,7 +156,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block. The report comes when the task has next called the
+    /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block, but may drop the runtime, which then goes down in the background. The report comes when the task has next called the
     /// runtime, and then with a backtrace; else when its poll ends; else after a grace of 100 ms.
     ///
     /// ```
