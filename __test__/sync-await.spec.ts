@@ -13,7 +13,7 @@ import { run } from "./fakes/subprocess.js";
 
 const filename = new URL("./fixtures/sync-tasks.js", import.meta.url).href;
 const make = (options: PoolOptions = {}): Pool =>
-  new Pool({ filename, minThreads: 1, maxThreads: 1, ...options });
+  new Pool({ filename, minThreads: 1, maxThreads: 1, spareThreads: 0, ...options });
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "maniac-sync-"));
 test.after.always(() => fs.rmSync(folder, { recursive: true, force: true }));
