@@ -2,8 +2,8 @@
  * A pool's scheduling: which task goes to which thread, when a thread joins and when one ends.
  *
  * Short tasks are sent ahead, several to a thread, so that a thread need not wait for the pool between two; what has not begun can
- * be taken back at any time (`pool-protocol.ts`). While tasks wait, each quantum one look at the threads: one in which nothing has
- * begun or ended since the last look is overdue. What was sent ahead to it is taken back, and it does not count any more, so that
+ * be taken back at any time (`pool-protocol.ts`). While tasks wait, one look at the threads each quantum, the first as soon as one may be
+ * overdue: one in which nothing has begun or ended for a quantum. What was sent ahead to it is taken back, and it does not count any more, so that
  * another thread takes its place; it counts again when its task has ended.
  *
  * The start of a thread takes tens of milliseconds, far more beside long tasks. So spare threads stand ready, and the last of them are
@@ -63,7 +63,7 @@ export class Core implements Owner {
   readonly #bursts = new Map<string, Burst>();
   /** What a task takes, in milliseconds. */
   #mean: number;
-  #watch: NodeJS.Timeout | undefined;
+  #watched = false;
   #reaper: NodeJS.Timeout | undefined;
   /** Resolves when all threads of a pool that was closed have ended. */
   #closed: Promise<void> = Promise.resolve();
@@ -343,21 +343,29 @@ export class Core implements Owner {
 
   /** Looks at the threads every quantum for as long as something waits. */
   #look(): void {
-    if (this.#watch !== undefined) return;
+    if (this.#watched) return;
     const { concurrentTasksPerWorker: most, quantum } = this.#settings;
     if (this.waiting.size === 0 && !this.threads.some(({ tasks }) => tasks.size > most)) return;
-    this.#watch = setTimeout(() => {
-      this.#watch = undefined;
-      for (const thread of this.threads) {
-        if (!thread.isStuck() || !thread.ready) continue;
-        this.waiting.giveBack(thread.recall());
-        // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
-        thread.overdue = thread.tasks.size > 0;
-        for (const { burst } of thread.tasks.values()) burst.overdue = true;
-      }
-      this.#grow();
-      this.room();
-    }, quantum).unref();
+    this.#watched = true;
+    const open = this.threads.filter(isOpen);
+    const first = Math.min(...open.map((thread) => thread.stuckAt(quantum)));
+    const delay = first - performance.now();
+    // Not now: a result may have come that nobody has read yet.
+    if (delay <= 0) setImmediate(() => this.#lookNow());
+    else setTimeout(() => this.#lookNow(), Math.min(delay, quantum)).unref();
+  }
+
+  #lookNow(): void {
+    this.#watched = false;
+    for (const thread of this.threads) {
+      if (!thread.ready || !thread.isStuck(this.#settings.quantum)) continue;
+      this.waiting.giveBack(thread.recall());
+      // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
+      thread.overdue = thread.tasks.size > 0;
+      for (const { burst } of thread.tasks.values()) burst.overdue = true;
+    }
+    this.#grow();
+    this.room();
   }
 
   /** Ends the thread of a cancelled task that does not end by itself, unless others run there that are wanted. */
