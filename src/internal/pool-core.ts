@@ -7,7 +7,7 @@
  * another thread takes its place; it counts again when its task has ended.
  *
  * The start of a thread takes tens of milliseconds, far more beside long tasks. So spare threads stand ready, and the last of them are
- * not for tasks that are likely long (`Burst`), unless fewer than `maxThreads` run or no thread could join.
+ * not for tasks that are likely long (`Burst`), unless no thread is about to join and fewer than `maxThreads` run, or none could join.
  */
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { ManiacError } from "../errors.js";
@@ -251,6 +251,7 @@ export class Core implements Owner {
   /** The thread for the next task: one with nothing to do, else one that has little before it. */
   #pick(patient: boolean): Thread | undefined {
     const { concurrentTasksPerWorker: most, maxThreads, maxQueue } = this.#settings;
+    let starting = 0;
     let idle = 0;
     let busy = 0;
     let running = 0;
@@ -259,15 +260,15 @@ export class Core implements Owner {
     for (const thread of this.threads) {
       const { size } = thread.tasks;
       if (size > 0 && !thread.blocked) running++;
+      if (!thread.ready && !thread.closed) starting++;
       if (!isOpen(thread)) continue;
       if (size > 0) busy++;
       else idle++;
       if (size < most && (free === undefined || size < free.tasks.size)) free = thread;
       if (size > 0 && (least === undefined || size < least.tasks.size)) least = thread;
     }
-    if (patient && running >= maxThreads && idle <= this.#spare && this.threads.length < this.#most) {
-      return undefined;
-    }
+    const more = starting > 0 || (running >= maxThreads && this.threads.length < this.#most);
+    if (patient && more && idle <= this.#spare) return undefined;
     if (free !== undefined && (free.tasks.size > 0 || busy < maxThreads)) return free;
     if (patient || least === undefined || maxQueue === 0) return undefined;
     const ahead = Math.min(MOST_AHEAD, Math.floor(AHEAD_MS / this.#mean));
