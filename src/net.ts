@@ -8,8 +8,10 @@
  * @module
  */
 import { publishClient, publishDatagram } from "./internal/diagnostics.js";
+import { registerBlocking } from "./internal/net-blocking.js";
 import { DatagramSocket } from "./internal/net-dgram.js";
-import { type Callback, normalize } from "./internal/net-options.js";
+import { type Found, type LookupOptions, lookup as runtimeLookup } from "./internal/net-lookup.js";
+import { type Callback, normalize, validString } from "./internal/net-options.js";
 import { Server, type ServerOptions } from "./internal/net-server.js";
 import { Socket } from "./internal/net-socket.js";
 import type {
@@ -19,6 +21,7 @@ import type {
   RemoteInfo,
   SocketOptions,
 } from "./internal/net-types.js";
+import { validObject } from "./internal/validate.js";
 
 export {
   BlockList,
@@ -92,6 +95,33 @@ export function connect(...args: unknown[]): Socket {
 export const createConnection: typeof connect = connect;
 
 /**
+ * Looks a name up through the runtime's threads, as `dns.promises.lookup` does through Node's four.
+ *
+ * @param hostname - the name; an address is given back.
+ * @param options - `family`, `hints`, and `all` for every address instead of the first.
+ * @returns a promise of the address, which rejects with `ENOTFOUND` and its like.
+ *
+ * @example
+ * ```ts
+ * import { lookup } from "maniac/net";
+ *
+ * const { address } = await lookup("127.0.0.1");
+ * console.log(address); // 127.0.0.1
+ * ```
+ */
+export function lookup(hostname: string, options: LookupOptions & { all: true }): Promise<Found[]>;
+export function lookup(hostname: string, options?: LookupOptions): Promise<Found>;
+export function lookup(hostname: string, options: LookupOptions = {}): Promise<Found | Found[]> {
+  return new Promise((resolve, reject) => {
+    const wanted = validObject(options, "options") as LookupOptions;
+    runtimeLookup(validString(hostname, "hostname"), wanted, (error, address: string | Found[], family) => {
+      if (error) reject(error);
+      else resolve(typeof address === "string" ? { address, family: family as number } : address);
+    });
+  });
+}
+
+/**
  * Makes a server: `([options][, listener])`. It takes connections once {@link Server.listen} is called.
  *
  * @param listener - for `connection`.
@@ -138,3 +168,5 @@ export function createSocket(
   publishDatagram(socket);
   return socket;
 }
+
+registerBlocking(connect, lookup);

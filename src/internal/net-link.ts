@@ -43,6 +43,9 @@ import { plain, Request } from "./request.js";
 /** Longest piece of a write that crosses at once: what is longer would be copied whole. */
 const PIECE = 512 * 1024;
 
+/** Pieces of a socket's that are kept while a call blocks the thread. */
+const MOST_KEPT = 64;
+
 /** An address of IP, as Node shows it. */
 export interface Address {
   /** As text. */
@@ -63,6 +66,8 @@ export interface HandleOwner {
   onAccepted?(result: number, names: string): void;
   /** A datagram came. */
   onMessage?(result: number, bytes: Buffer | undefined, from: Address | undefined): void;
+  /** Received bytes go past the stream, to a buffer of the program's. */
+  readonly raw?: boolean;
   /** Nothing will happen any more. */
   onBroken?(error: Error): void;
 }
@@ -127,6 +132,9 @@ class Link implements SocketEvents {
       case NET_READ_EVENT:
         if (result > 0) {
           bytes = completion.buffer();
+          if (this.engine.standing) {
+            handle.kept();
+          }
         }
         break;
       case NET_MESSAGE_EVENT:
@@ -165,6 +173,15 @@ class Link implements SocketEvents {
     }
   }
 
+  /** See {@link deliverNow}. */
+  tellNow(handle: Handle, kind: number): void {
+    const is = (event: Told): boolean => event.handle === handle && event.kind === kind;
+    for (let at = this.#told.findIndex(is); at !== -1; at = this.#told.findIndex(is)) {
+      const [{ result, step, bytes, text }] = this.#told.splice(at, 1) as [Told];
+      handle.told(kind, result, step, bytes, text);
+    }
+  }
+
   /** Hands events to their owners. What one throws is the program's uncaught exception; the rest have their turn after it. */
   #deliver(): void {
     const told = this.#told;
@@ -194,6 +211,11 @@ const link = (): Link => {
   return current;
 };
 
+/** Hands a handle's events of one kind on at once, for a call that blocks; all others keep their turn. */
+export function deliverNow(handle: Handle, kind: number): void {
+  link().tellNow(handle, kind);
+}
+
 /** A write under way. */
 interface Writing {
   readonly bytes: Uint8Array;
@@ -213,6 +235,8 @@ export class Handle {
   bytesWritten = 0;
   /** Whether bytes are received. */
   reading = false;
+  /** The peer has ended. */
+  ended = false;
   /** Why nothing crosses any more. */
   failure: Error | undefined;
 
@@ -223,6 +247,8 @@ export class Handle {
   /** Peer and own address, as the native side wrote them. */
   #names: string;
   #reply = 0;
+  /** See {@link kept}. */
+  #kept = 0;
   #shut: ((result: number) => void) | undefined;
   /** What subscribers were told of the connection that is being made. */
   #traced: NetMessage | undefined;
@@ -314,7 +340,9 @@ export class Handle {
   readStart(): void {
     if (!this.reading && !this.#closing) {
       this.reading = true;
-      this.#ask(reading, 1);
+      if (this.#kept < MOST_KEPT) {
+        this.#ask(reading, 1);
+      }
     }
   }
 
@@ -323,6 +351,19 @@ export class Handle {
     if (this.reading && !this.#closing) {
       this.reading = false;
       this.#ask(reading, 0);
+    }
+  }
+
+  /** Bytes have come that nobody takes now. When there are many, no more are received until they have been taken. */
+  kept(): void {
+    if (++this.#kept === MOST_KEPT && this.reading && !this.#closing) {
+      this.#ask(reading, 0);
+    }
+  }
+
+  #taken(): void {
+    if (this.#kept > 0 && this.#kept-- === MOST_KEPT && this.reading && !this.#closing) {
+      this.#ask(reading, 1);
     }
   }
 
@@ -459,8 +500,10 @@ export class Handle {
       case NET_READ_EVENT:
         if (bytes !== undefined) {
           this.bytesRead += bytes.byteLength;
+          this.#taken();
         } else {
           this.reading = false;
+          this.ended = result === 0;
         }
         this.owner?.onRead?.(result, bytes);
         break;
