@@ -94,6 +94,41 @@ export function crossSteps(crates) {
   ];
 }
 
+/** The architectures whose machines `cargo xtask cross` emulates, each with a kernel of its own. */
+const MACHINES = ["aarch64", "riscv64", "loongarch64"];
+
+/**
+ * The switch's tests there.
+ * @param {number} preemptions of code with a pattern in every register
+ * @returns {Step[]}
+ */
+export function machineSteps(preemptions) {
+  return MACHINES.map((arch) => ({
+    name: `cross-${arch}`,
+    about: `${preemptions} preemptions of code with patterns in all registers, and the switch's other tests, on an emulated ${arch} with a real kernel`,
+    unable: () => withoutMachine(arch),
+    command: ["cargo", "xtask", "cross", arch],
+    env: { MANIAC_PREEMPTIONS: String(preemptions) },
+    minutes: 60,
+    count: cargo,
+  }));
+}
+
+/** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
+async function withoutMachine(arch) {
+  const log = join(ROOT, "target/logs/cross-tools.log");
+  const fetched = () => run(["cargo", "xtask", "cross", "--tools", arch], { log });
+  let { code, output } = await fetched();
+  if (code !== 0 && which("apt-get") !== undefined && process.getuid?.() === 0) {
+    // An older qemu brings the libraries that the newer one needs.
+    const packages = "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross";
+    await install(packages);
+    ({ code, output } = await fetched());
+  }
+  const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
+  return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
+}
+
 /** Installs a target's std; why that did not work, if it did not. @param {string} target */
 export async function withoutStd(target) {
   if (hasStd(target)) return undefined;
@@ -118,9 +153,13 @@ async function withoutEmulator() {
   if (which("apt-get") === undefined || process.getuid?.() !== 0) {
     return `${ARM_GCC} and ${ARM_QEMU} are not there, and only root on Debian or Ubuntu can have them installed here`;
   }
+  return await install("gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static", there);
+}
+
+/** Installs packages of Debian's. @param {string} packages @param {() => boolean} [there] */
+async function install(packages, there = () => true) {
   // A mirror may be slow, or fail once.
   const apt = "apt-get -o Acquire::Retries=5 -o Acquire::http::Timeout=60 -o DPkg::Lock::Timeout=120";
-  const packages = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static";
   const script = `${apt} update; ${apt} install --yes --no-install-recommends ${packages}`;
   return await installed(["sh", "-c", script], there, { DEBIAN_FRONTEND: "noninteractive" });
 }
