@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cargo, exit } from "./counts.mjs";
-import { ROOT, run, which } from "./run.mjs";
+import { ROOT, run, succeeds, which } from "./run.mjs";
 import { select } from "./workspace.mjs";
 
 /** @typedef {import("./steps.mjs").Step} Step */
@@ -109,7 +109,7 @@ export function machineSteps(preemptions) {
     unable: () => withoutMachine(arch),
     command: ["cargo", "xtask", "cross", arch],
     env: { MANIAC_PREEMPTIONS: String(preemptions) },
-    minutes: 60,
+    minutes: 100,
     count: cargo,
   }));
 }
@@ -154,6 +154,16 @@ async function withoutEmulator() {
     return `${ARM_GCC} and ${ARM_QEMU} are not there, and only root on Debian or Ubuntu can have them installed here`;
   }
   return await install("gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static", there);
+}
+
+/** Installs strace; why that did not work, if it did not. */
+export async function withoutStrace() {
+  const there = () => succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+  if (there()) return undefined;
+  if (which("apt-get") === undefined || process.getuid?.() !== 0) {
+    return "strace is not there, or may not trace";
+  }
+  return await install("strace", there);
 }
 
 /** Installs packages of Debian's. @param {string} packages @param {() => boolean} [there] */
