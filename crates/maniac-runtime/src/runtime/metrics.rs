@@ -95,7 +95,7 @@ impl Core {
             abandoned_coroutines: maniac_context::coroutine::abandoned(),
             workers: workers.collect(),
             blocking: self.blocking().metrics(),
-            preemption: self.overdue.metrics(),
+            preemption: self.overdue.metrics(self.clock()),
             stalls: self.stalled.load(Ordering::Relaxed),
         }
     }

@@ -176,6 +176,7 @@ impl Core {
         let leaves = !stayed && self.config().switches() && thread.is_preemptible(word);
         let mut act = self.act(role, (thread, word), quantum, ran, leaves);
         if leaves && matches!(act, Some((Act::Seize, _))) {
+            self.overdue.found(self.clock().now());
             seen.asked_to_leave = thread.ask_to_leave(word);
             if seen.asked_to_leave {
                 return Look::Stuck;
@@ -216,6 +217,7 @@ impl Core {
         ran: Duration,
         leaves: bool,
     ) -> Option<(Act, bool)> {
+        let now = self.clock().now();
         // Before the interruption, which is to be short.
         let mut spare = if !leaves && self.may_be_overdue() { self.waiting_spare() } else { None };
         let act = role.interrupt(thread, word, |local, heir| {
@@ -232,6 +234,9 @@ impl Core {
                 Act::Seize if !leaves && self.may_be_overdue() => heir.or_else(|| spare.take()),
                 _ => None,
             };
+            if to.is_some() {
+                self.overdue.found(now);
+            }
             if to.is_some() || leaves {
                 local.look_around();
             }
