@@ -116,17 +116,24 @@ export function machineSteps(preemptions) {
 
 /** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
 async function withoutMachine(arch) {
+  // The older qemu brings the libraries that the newer one needs.
+  const missing = await withoutPrograms(
+    ["cpio", "zstd", "qemu-system-aarch64", "riscv64-linux-gnu-gcc"],
+    "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
+  );
+  if (missing) return missing;
   const log = join(ROOT, "target/logs/cross-tools.log");
-  const fetched = () => run(["cargo", "xtask", "cross", "--tools", arch], { log });
-  let { code, output } = await fetched();
-  if (code !== 0 && which("apt-get") !== undefined && process.getuid?.() === 0) {
-    // An older qemu brings the libraries that the newer one needs.
-    const packages = "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross";
-    await install(packages);
-    ({ code, output } = await fetched());
-  }
+  const { code, output } = await run(["cargo", "xtask", "cross", "--tools", arch], { log });
   const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
   return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
+}
+
+/** Installs strace; why that did not work, if it did not, or why it is of no use. */
+export async function withoutStrace() {
+  const missing = await withoutPrograms(["strace"], "strace");
+  if (missing) return missing;
+  const traces = succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+  return traces ? undefined : "strace may not trace here";
 }
 
 /** Installs a target's std; why that did not work, if it did not. @param {string} target */
@@ -148,26 +155,23 @@ function hasStd(target) {
 }
 
 async function withoutEmulator() {
-  const there = () => which(ARM_GCC) !== undefined && which(ARM_QEMU) !== undefined;
-  if (there()) return undefined;
-  if (which("apt-get") === undefined || process.getuid?.() !== 0) {
-    return `${ARM_GCC} and ${ARM_QEMU} are not there, and only root on Debian or Ubuntu can have them installed here`;
-  }
-  return await install("gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static", there);
+  return await withoutPrograms(
+    [ARM_GCC, ARM_QEMU],
+    "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
+  );
 }
 
-/** Installs strace; why that did not work, if it did not. */
-export async function withoutStrace() {
-  const there = () => succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+/**
+ * Installs programs that are not there; why that did not work, if it did not.
+ * @param {readonly string[]} programs
+ * @param {string} packages of Debian's
+ */
+async function withoutPrograms(programs, packages) {
+  const there = () => programs.every((program) => which(program) !== undefined);
   if (there()) return undefined;
   if (which("apt-get") === undefined || process.getuid?.() !== 0) {
-    return "strace is not there, or may not trace";
+    return `${programs.join(" and ")} are not there, and only root on Debian or Ubuntu can have them installed here`;
   }
-  return await install("strace", there);
-}
-
-/** Installs packages of Debian's. @param {string} packages @param {() => boolean} [there] */
-async function install(packages, there = () => true) {
   // A mirror may be slow, or fail once.
   const apt = "apt-get -o Acquire::Retries=5 -o Acquire::http::Timeout=60 -o DPkg::Lock::Timeout=120";
   const script = `${apt} update; ${apt} install --yes --no-install-recommends ${packages}`;
