@@ -94,48 +94,6 @@ export function crossSteps(crates) {
   ];
 }
 
-/** The architectures whose machines `cargo xtask cross` emulates, each with a kernel of its own. */
-const MACHINES = ["aarch64", "riscv64", "loongarch64"];
-
-/**
- * The switch's tests there.
- * @param {number} preemptions of code with a pattern in every register
- * @returns {Step[]}
- */
-export function machineSteps(preemptions) {
-  return MACHINES.map((arch) => ({
-    name: `cross-${arch}`,
-    about: `${preemptions} preemptions of code with patterns in all registers, and the switch's other tests, on an emulated ${arch} with a real kernel`,
-    unable: () => withoutMachine(arch),
-    command: ["cargo", "xtask", "cross", arch],
-    env: { MANIAC_PREEMPTIONS: String(preemptions) },
-    minutes: 100,
-    count: cargo,
-  }));
-}
-
-/** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
-async function withoutMachine(arch) {
-  // The older qemu brings the libraries that the newer one needs.
-  const missing = await withoutPrograms(
-    ["cpio", "zstd", "qemu-system-aarch64", "riscv64-linux-gnu-gcc"],
-    "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
-  );
-  if (missing) return missing;
-  const log = join(ROOT, "target/logs/cross-tools.log");
-  const { code, output } = await run(["cargo", "xtask", "cross", "--tools", arch], { log });
-  const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
-  return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
-}
-
-/** Installs strace; why that did not work, if it did not, or why it is of no use. */
-export async function withoutStrace() {
-  const missing = await withoutPrograms(["strace"], "strace");
-  if (missing) return missing;
-  const traces = succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
-  return traces ? undefined : "strace may not trace here";
-}
-
 /** Installs a target's std; why that did not work, if it did not. @param {string} target */
 export async function withoutStd(target) {
   if (hasStd(target)) return undefined;
@@ -189,4 +147,46 @@ export async function installed(command, there, env = {}) {
   if (there()) return undefined;
   const errors = output.split("\n").filter((line) => /error|^E:/i.test(line));
   return `'${command.join(" ")}' did not bring it: ${ended ?? errors[0] ?? output.trim().split("\n").at(-1)}`;
+}
+
+/** The architectures whose machines `cargo xtask cross` emulates, each with a kernel of its own. */
+const MACHINES = ["aarch64", "riscv64", "loongarch64"];
+
+/**
+ * The switch's tests there.
+ * @param {number} preemptions of code with a pattern in every register
+ * @returns {Step[]}
+ */
+export function machineSteps(preemptions) {
+  return MACHINES.map((arch) => ({
+    name: `cross-${arch}`,
+    about: `${preemptions} preemptions of code with patterns in all registers, and the switch's other tests, on an emulated ${arch} with a real kernel`,
+    unable: () => withoutMachine(arch),
+    command: ["cargo", "xtask", "cross", arch],
+    env: { MANIAC_PREEMPTIONS: String(preemptions) },
+    minutes: 100,
+    count: cargo,
+  }));
+}
+
+/** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
+async function withoutMachine(arch) {
+  // The older qemu brings the libraries that the newer one needs.
+  const missing = await withoutPrograms(
+    ["cpio", "zstd", "qemu-system-aarch64", "riscv64-linux-gnu-gcc"],
+    "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
+  );
+  if (missing) return missing;
+  const log = join(ROOT, "target/logs/cross-tools.log");
+  const { code, output } = await run(["cargo", "xtask", "cross", "--tools", arch], { log });
+  const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
+  return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
+}
+
+/** Installs strace; why that did not work, if it did not, or why it is of no use. */
+export async function withoutStrace() {
+  const missing = await withoutPrograms(["strace"], "strace");
+  if (missing) return missing;
+  const traces = succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+  return traces ? undefined : "strace may not trace here";
 }
