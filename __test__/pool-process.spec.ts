@@ -27,6 +27,14 @@ test("a process with an idle pool exits by itself, one with tasks when they have
   t.deepEqual([busy.code, busy.stdout.trim(), busy.stderr], [0, "2\nwaited", ""]);
 });
 
+test("flags that Node takes for the whole process keep no thread from starting", async (t) => {
+  const source = `import("maniac/pool").then(async ({ Pool }) => {
+    console.log(await new Pool({ filename: ${tasks} }).run({ a: 1, b: 1 }));
+  });`;
+  const ended = await run(["--stack-size=900", "--eval", source]);
+  t.deepEqual([ended.code, ended.stdout.trim(), ended.stderr], [0, "2", ""]);
+});
+
 test("process.exit ends a process whose tasks compute for ever", async (t) => {
   const ended = await script(`
     const pool = new Pool({ filename: ${tasks}, minThreads: 1 });

@@ -178,7 +178,7 @@ function nodeSteps() {
       // Compilers, tours, hashes: they learn nothing new here.
       command: [
         ...["cargo", "xtask", wrapper, "--"],
-        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{cli,docs,example-addon,jobs*}.spec.js"],
+        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{beside,cli,docs,example-addon,jobs*}.spec.js"],
       ],
       env: { MANIAC_DRIVER: "auto" },
       count: tap,

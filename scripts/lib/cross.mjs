@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cargo, exit } from "./counts.mjs";
-import { ROOT, run, which } from "./run.mjs";
+import { ROOT, run, succeeds, which } from "./run.mjs";
 import { select } from "./workspace.mjs";
 
 /** @typedef {import("./steps.mjs").Step} Step */
@@ -118,14 +118,25 @@ function hasStd(target) {
 }
 
 async function withoutEmulator() {
-  const there = () => which(ARM_GCC) !== undefined && which(ARM_QEMU) !== undefined;
+  return await withoutPrograms(
+    [ARM_GCC, ARM_QEMU],
+    "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
+  );
+}
+
+/**
+ * Installs programs that are not there; why that did not work, if it did not.
+ * @param {readonly string[]} programs
+ * @param {string} packages of Debian's
+ */
+async function withoutPrograms(programs, packages) {
+  const there = () => programs.every((program) => which(program) !== undefined);
   if (there()) return undefined;
   if (which("apt-get") === undefined || process.getuid?.() !== 0) {
-    return `${ARM_GCC} and ${ARM_QEMU} are not there, and only root on Debian or Ubuntu can have them installed here`;
+    return `${programs.join(" and ")} are not there, and only root on Debian or Ubuntu can have them installed here`;
   }
   // A mirror may be slow, or fail once.
   const apt = "apt-get -o Acquire::Retries=5 -o Acquire::http::Timeout=60 -o DPkg::Lock::Timeout=120";
-  const packages = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static";
   const script = `${apt} update; ${apt} install --yes --no-install-recommends ${packages}`;
   return await installed(["sh", "-c", script], there, { DEBIAN_FRONTEND: "noninteractive" });
 }
@@ -141,4 +152,46 @@ export async function installed(command, there, env = {}) {
   if (there()) return undefined;
   const errors = output.split("\n").filter((line) => /error|^E:/i.test(line));
   return `'${command.join(" ")}' did not bring it: ${ended ?? errors[0] ?? output.trim().split("\n").at(-1)}`;
+}
+
+/** The architectures whose machines `cargo xtask cross` emulates, each with a kernel of its own. */
+const MACHINES = ["aarch64", "riscv64", "loongarch64"];
+
+/**
+ * The switch's tests there.
+ * @param {number} preemptions of code with a pattern in every register
+ * @returns {Step[]}
+ */
+export function machineSteps(preemptions) {
+  return MACHINES.map((arch) => ({
+    name: `cross-${arch}`,
+    about: `${preemptions} preemptions of code with patterns in all registers, and the switch's other tests, on an emulated ${arch} with a real kernel`,
+    unable: () => withoutMachine(arch),
+    command: ["cargo", "xtask", "cross", arch],
+    env: { MANIAC_PREEMPTIONS: String(preemptions) },
+    minutes: 100,
+    count: cargo,
+  }));
+}
+
+/** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
+async function withoutMachine(arch) {
+  // The older qemu brings the libraries that the newer one needs.
+  const missing = await withoutPrograms(
+    ["cpio", "zstd", "qemu-system-aarch64", "riscv64-linux-gnu-gcc"],
+    "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
+  );
+  if (missing) return missing;
+  const log = join(ROOT, "target/logs/cross-tools.log");
+  const { code, output } = await run(["cargo", "xtask", "cross", "--tools", arch], { log });
+  const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
+  return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
+}
+
+/** Installs strace; why that did not work, if it did not, or why it is of no use. */
+export async function withoutStrace() {
+  const missing = await withoutPrograms(["strace"], "strace");
+  if (missing) return missing;
+  const traces = succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+  return traces ? undefined : "strace may not trace here";
 }

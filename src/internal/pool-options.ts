@@ -94,11 +94,12 @@ function integer(name: string, value: unknown, fallback: number, least: number, 
   return checked;
 }
 
-/** This process's flags, but for the one of `--eval` with which no file can be run. */
-function inherited(): string[] {
-  return process.execArgv.filter((flag, at, all) => {
-    return !/^--input-type(=|$)/.test(flag) && all[at - 1] !== "--input-type";
-  });
+/** This process's flags, but for the one of `--eval` with which no file can be run; `undefined`: all of them. */
+function inherited(): string[] | undefined {
+  const isInputType = (flag: string): boolean => /^--input-type(=|$)/.test(flag);
+  // A Worker inherits flags that it refuses when it is given them: those of the whole process, as V8's are.
+  if (!process.execArgv.some(isInputType)) return undefined;
+  return process.execArgv.filter((flag, at, all) => !isInputType(flag) && all[at - 1] !== "--input-type");
 }
 
 /** A file's URL. */

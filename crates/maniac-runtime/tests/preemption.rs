@@ -50,7 +50,8 @@ fn a_ticker_goes_on_beside_a_hog() {
             assert!(runtime.block_on(hog).unwrap(), "the ticker did not tick beside the hogs");
         }
         runtime.block_on(task).unwrap();
-        assert!(runtime.metrics().preemption.seized >= 1);
+        let preemption = runtime.metrics().preemption;
+        assert!(preemption.seized >= 1 && preemption.last_overdue.is_some(), "{preemption:?}");
         nobody_is_overdue(&runtime);
     }
 }

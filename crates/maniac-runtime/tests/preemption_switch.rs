@@ -20,7 +20,7 @@ use hog::{Flag, hog_until, ticker};
 use maniac_runtime as maniac;
 use maniac_runtime::runtime::{Preemption, PreemptionMetrics, Runtime, RuntimeBuilder, SpawnError};
 use maniac_runtime::task::{self, JoinHandle, NotPreemptible, no_preempt, yield_now};
-use maniac_runtime::time::{Duration, sleep};
+use maniac_runtime::time::{Duration, Instant, sleep};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -99,6 +99,8 @@ fn metrics(runtime: &Runtime) -> PreemptionMetrics {
 #[test]
 fn a_ticker_goes_on_beside_a_computation_on_the_same_thread() {
     let runtime = switching();
+    assert_eq!(metrics(&runtime).last_overdue, None);
+    let start = Instant::now();
     let begun = Flag::default();
     let (task, ticks) = ticker(&runtime, &begun, 20);
     let hog = spawn(&runtime, move || {
@@ -111,6 +113,7 @@ fn a_ticker_goes_on_beside_a_computation_on_the_same_thread() {
     runtime.block_on(task).unwrap();
     let metrics = metrics(&runtime);
     assert!(metrics.switched > 0, "{metrics:?}");
+    assert!(metrics.last_overdue.is_some_and(|last| last >= start), "{metrics:?}");
     assert_eq!((metrics.seized, metrics.overdue_threads), (0, 0));
 }
 

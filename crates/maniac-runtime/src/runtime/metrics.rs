@@ -107,7 +107,7 @@ impl Core {
             abandoned_coroutines: maniac_context::coroutine::abandoned(),
             workers: workers.collect(),
             blocking: self.blocking().metrics(),
-            preemption: self.overdue.metrics(),
+            preemption: self.overdue.metrics(self.clock()),
             stalls: self.stalled.load(Ordering::Relaxed),
             monitor_looks: self.monitor.looks(),
         }

@@ -194,6 +194,7 @@ impl Core {
         let leaves = !stayed && self.config().switches() && thread.is_preemptible(word);
         let mut act = self.act(role, (thread, word), quantum, ran, leaves);
         if leaves && matches!(act, Some((Act::Seize, _))) {
+            self.overdue.found(self.clock().now());
             seen.asked_to_leave = thread.ask_to_leave(word);
             if seen.asked_to_leave {
                 return Look::Stuck;
@@ -234,6 +235,7 @@ impl Core {
         ran: Duration,
         leaves: bool,
     ) -> Option<(Act, bool)> {
+        let now = self.clock().now();
         // Before the interruption, which is to be short.
         let mut spare = if !leaves && self.may_be_overdue() { self.waiting_spare() } else { None };
         let act = role.interrupt(thread, word, |local, heir| {
@@ -248,6 +250,9 @@ impl Core {
             let act = quantum.act(waits, ran);
             let seizes = act == Act::Seize && !leaves && (heir.is_some() || spare.is_some());
             let to = if seizes && self.begin_overdue() { heir.or_else(|| spare.take()) } else { None };
+            if to.is_some() {
+                self.overdue.found(now);
+            }
             if to.is_some() || leaves {
                 local.look_around();
             }

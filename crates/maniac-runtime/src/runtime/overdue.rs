@@ -1,6 +1,8 @@
 //! Threads whose role was taken because of a poll that goes on: how many there are, how many there may be, and the counts.
 
 use super::core::Core;
+use crate::time::Instant;
+use crate::time::clock::Clock;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -9,6 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) struct Overdue {
     now: AtomicUsize,
     warned: AtomicBool,
+    /// When something was last done about an overdue poll, as the core's clock has it; 0: never.
+    last: AtomicU64,
     counts: Counts,
 }
 
@@ -48,6 +52,8 @@ pub struct PreemptionMetrics {
     pub switched: u64,
     /// Times that such a poll was asked to be left and was not, or not soon: it was in code that is not registered, in a section that forbids it, or had no processor.
     pub switches_refused: u64,
+    /// When a poll was last found overdue whose role then went to another thread, or whose thread was asked to leave it.
+    pub last_overdue: Option<Instant>,
 }
 
 impl Overdue {
@@ -95,8 +101,15 @@ impl Overdue {
         self.counts.not_switched.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn metrics(&self) -> PreemptionMetrics {
+    /// Something is done about a poll that was found overdue at `now`.
+    pub(super) fn found(&self, now: u64) {
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn metrics(&self, clock: &Clock) -> PreemptionMetrics {
+        let last = Some(self.last.load(Ordering::Relaxed)).filter(|last| *last != 0);
         PreemptionMetrics {
+            last_overdue: last.map(|last| Instant::from_std(clock.instant(last))),
             overdue_threads: self.now.load(Ordering::Relaxed),
             seized: self.counts.seized.load(Ordering::Relaxed),
             begun_aside: self.counts.aside.load(Ordering::Relaxed),
