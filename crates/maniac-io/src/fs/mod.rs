@@ -19,6 +19,8 @@
 mod dir;
 #[cfg(unix)]
 mod fd;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod fifo;
 #[cfg(unix)]
 mod file;
 #[cfg(unix)]

@@ -343,6 +343,10 @@ pub(crate) fn stat(fd: &SharedFd) -> io::Result<Stat> {
 /// Opens a path: by a plain call if the kernel's path cache has all of it, else through the driver.
 pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io::Result<OwnedDescriptor> {
     let result = match open_cached(dir.clone(), path, how)? {
+        #[cfg(target_os = "linux")]
+        Some(Ok(fd)) if how.flags & (flags::ACCESS | flags::NONBLOCK | flags::DIRECTORY) == flags::READ => {
+            super::fifo::with_writer(fd).await
+        }
         Some(result) => result,
         None => rt::run(OpenAt::new(dir.clone(), path, how)?).await,
     };

@@ -132,8 +132,9 @@ pub(crate) use moving::*;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod moving {
-    use super::{AsFd, io, retry_on_intr};
+    use super::{AsFd, OwnedFd, io, retry_on_intr};
     use rustix::pipe::SpliceFlags;
+    use std::os::fd::AsRawFd;
 
     /// splice(2) between two streams, one of them a pipe. Never waits.
     pub(crate) fn splice(from: &impl AsFd, to: &impl AsFd, len: usize) -> io::Result<usize> {
@@ -144,6 +145,30 @@ mod moving {
     /// tee(2). Never waits.
     pub(crate) fn tee(from: &impl AsFd, to: &impl AsFd, len: usize) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::pipe::tee(from, to, len, SpliceFlags::NONBLOCK))?)
+    }
+
+    /// Whether the FIFO of this reading end holds bytes, has a writer, or had one since it was opened.
+    pub(crate) fn had_writer(fifo: &impl AsFd) -> io::Result<bool> {
+        let (_reader, writer) = super::pipe()?;
+        if super::poll_both(fifo, &writer)?.0 {
+            return Ok(true);
+        }
+        match tee(fifo, &writer, 1) {
+            // Its end: nobody writes, and as poll(2) says nobody ever did.
+            Ok(0) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A descriptor that is readable when what `fd` stands for has been opened (inotify(7)).
+    pub(crate) fn watch_openings(fd: &impl AsFd) -> io::Result<OwnedFd> {
+        use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+        inotify::add_watch(&watch, path, WatchFlags::OPEN)?;
+        Ok(watch)
     }
 
     /// Asks for a pipe of `size` bytes, and tells what it has.
