@@ -19,7 +19,7 @@
 mod dir;
 #[cfg(unix)]
 mod fd;
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(target_os = "linux")]
 mod fifo;
 #[cfg(unix)]
 mod file;
@@ -45,9 +45,13 @@ mod whole;
 
 pub use crate::buf::AlignedBuf;
 #[cfg(unix)]
-pub(crate) use open_file::stat as stat_fd;
+pub(crate) use open_file::{OpenFile, stat as stat_fd};
+#[cfg(target_os = "linux")]
+pub(crate) use splice::relay;
 #[cfg(unix)]
 pub(crate) use unfinished::Unfinished;
+#[cfg(target_os = "linux")]
+pub(crate) use whole::copy_range;
 
 #[cfg(unix)]
 pub use dir::Dir;

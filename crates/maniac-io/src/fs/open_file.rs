@@ -26,7 +26,7 @@ const SMALLEST_READ: usize = 32;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    pub(super) fd: SharedFd,
+    pub(crate) fd: SharedFd,
     /// Where the next read or write through a cursor goes. The descriptor's own position stays where it was.
     cursor: AtomicU64,
     pub(super) append: bool,
@@ -34,7 +34,7 @@ pub(crate) struct OpenFile {
     direct: bool,
     /// Found to have no positions: a FIFO, a terminal.
     pub(super) stream: AtomicBool,
-    pub(super) unfinished: Unfinished,
+    pub(crate) unfinished: Unfinished,
     /// The same file opened with O_DIRECT, once that was asked for.
     reopened: OnceLock<SharedFd>,
 }
@@ -78,14 +78,14 @@ impl OpenFile {
     }
 
     /// The cursor's place in the file.
-    pub(super) fn position(&self) -> io::Result<u64> {
+    pub(crate) fn position(&self) -> io::Result<u64> {
         match self.cursor.load(Ordering::Relaxed) {
             AT_END => Ok(self.stat()?.size),
             at => Ok(at),
         }
     }
 
-    pub(super) fn set_position(&self, at: u64) {
+    pub(crate) fn set_position(&self, at: u64) {
         self.cursor.store(at, Ordering::Relaxed);
     }
 
@@ -120,6 +120,30 @@ impl OpenFile {
             return Ok(None);
         }
         sys::read_at_nowait(&self.fd, buf, offset)
+    }
+
+    /// How much from `at` on, up to `most`, the page cache holds, as far as a byte of every 128 KiB tells; 0 if less than pays to be
+    /// sent from there. (What is read in order is brought in order: a page amid it that is gone again is waited for.)
+    #[cfg(target_os = "linux")]
+    pub(crate) fn cached_from(&self, at: u64, most: usize) -> io::Result<usize> {
+        /// As much as the kernel reads ahead.
+        const STEP: u64 = 128 << 10;
+        /// Less is copied sooner than its pages are lent.
+        const LEAST: u64 = 32 << 10;
+        let is_there = |at: u64| Ok::<_, io::Error>(self.read_cached(&mut [0], at)? == Some(1));
+        let end = self.stat()?.size.min(at.saturating_add(most as u64));
+        if end < at.saturating_add(LEAST) {
+            return Ok(0);
+        }
+        let mut known = at;
+        while known < end {
+            let next = (known + STEP).min(end);
+            if !is_there(known)? || (next == end && !is_there(end - 1)?) {
+                break;
+            }
+            known = next;
+        }
+        Ok((known - at) as usize)
     }
 
     /// Reads through the driver, into a pooled buffer.

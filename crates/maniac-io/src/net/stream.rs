@@ -4,6 +4,8 @@ use super::gathered::WriteAll;
 use super::{Leftover, register, unregister};
 use crate::buf::{BufResult, RawBufRead, RawBufWrite, Slice};
 use crate::fs::Fd;
+#[cfg(target_os = "linux")]
+use crate::fs::OpenFile;
 use crate::rt;
 use crate::sys;
 use maniac_driver::op::{Inline, Operation, Recv, Send, try_inline};
@@ -158,6 +160,29 @@ impl Stream {
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_settled(cx))?;
         self.poll_call(cx, Interest::WRITABLE, buf.len(), || self.write_now(buf))
+    }
+
+    /// Sends what the page cache holds of `file` from its cursor on, up to `most` bytes, and moves that; 0 if it holds nothing there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn poll_send_file(
+        &self,
+        cx: &mut Context<'_>,
+        file: &OpenFile,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_settled(cx))?;
+        ready!(file.unfinished.poll_settled(cx))?;
+        let at = file.position()?;
+        let len = file.cached_from(at, most)?;
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        // A short count may be the file's doing: it says nothing about the room in the socket.
+        let sent = ready!(
+            self.poll_call(cx, Interest::WRITABLE, 0, || { sys::send_file(self.fd(), &file.fd, at, len) })
+        )?;
+        file.set_position(at + sent as u64);
+        Poll::Ready(Ok(sent))
     }
 
     /// Writes all of `buf`: on a ring, few bytes go along with those of other tasks.

@@ -147,6 +147,17 @@ mod moving {
         Ok(retry_on_intr(|| rustix::pipe::tee(from, to, len, SpliceFlags::NONBLOCK))?)
     }
 
+    /// sendfile(2): what `file` holds from `offset` on, to a stream. It waits for the device if the page cache does not hold it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn send_file(
+        stream: &impl AsFd,
+        file: &impl AsFd,
+        mut offset: u64,
+        len: usize,
+    ) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::fs::sendfile(stream, file, Some(&mut offset), len))?)
+    }
+
     /// Whether the FIFO of this reading end holds bytes, has a writer, or had one since it was opened.
     pub(crate) fn had_writer(fifo: &impl AsFd) -> io::Result<bool> {
         let (_reader, writer) = super::pipe()?;

@@ -11,7 +11,10 @@ use super::Fd;
 use crate::rt;
 use crate::sys;
 use end::End;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use transit::Transit;
 
 /// Moves `len` bytes from `src` to `dst` without copying them through memory of this process; says how many that were.
@@ -62,6 +65,41 @@ pub async fn splice(src: impl Into<Fd>, dst: impl Into<Fd>, len: usize) -> io::R
         Err(error) if moved == 0 => Err(error),
         _ => Ok(moved),
     }
+}
+
+/// Moves what `src` has now, up to the room of a pipe at a time; says how many bytes that were. 0: it has nothing now, or has ended.
+/// A pipe of our own exists only meanwhile. Dropped, it loses nothing, as [`splice`].
+///
+/// # Errors
+///
+/// Those of splice(2). They may come after bytes were moved.
+pub(crate) async fn relay(src: Fd, dst: Fd) -> io::Result<usize> {
+    let (src, dst) = (End::new(src)?, End::new(dst)?);
+    dst.settle().await?;
+    let mut moved = 0;
+    if src.is_pipe() || dst.is_pipe() {
+        while let Some(count @ 1..) = now(end::step(&src, &dst, transit::ROOM)).await.transpose()? {
+            moved += count;
+        }
+        return Ok(moved);
+    }
+    let mut transit = Transit::new(&src, &dst)?;
+    while let Some(1..) = now(transit.fill(transit::ROOM)).await.transpose()? {
+        while transit.is_loaded() {
+            moved += transit.deliver().await?;
+        }
+    }
+    Ok(moved)
+}
+
+/// What `future` gives without waiting.
+async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// One end is a pipe already.
