@@ -52,6 +52,19 @@ impl OpenFile {
         })
     }
 
+    /// Opens a file to read, or reads it at once if the page cache has all of it.
+    pub(super) async fn open_or_read(path: &Path) -> io::Result<Result<Vec<u8>, Arc<Self>>> {
+        let how = OpenHow::new(flags::READ);
+        let fd = match open_cached(None, path, how)? {
+            None => open(None, path, how).await?,
+            Some(opened) => match whole_cached(SharedFd::new(opened?))? {
+                Ok(content) => return Ok(Ok(content)),
+                Err(fd) => make_as_asked(fd, how).await?,
+            },
+        };
+        Ok(Err(Self::new(SharedFd::new(fd), how.flags, 0)))
+    }
+
     /// Takes a descriptor over that something else has opened.
     pub(crate) fn from_descriptor(fd: OwnedDescriptor) -> Arc<Self> {
         // Both fail only on descriptors that no file operation works on; those tell then.
@@ -364,14 +377,27 @@ pub(crate) fn stat(fd: &SharedFd) -> io::Result<Stat> {
     }
 }
 
+/// The content of a regular file that was just opened, and closes it; else the descriptor again. What is there is as long as the file
+/// says that it is, so its end need not be asked for.
+fn whole_cached(fd: SharedFd) -> io::Result<Result<Vec<u8>, OwnedDescriptor>> {
+    let stat = stat(&fd)?;
+    let size = usize::try_from(stat.size).unwrap_or(usize::MAX);
+    if stat.is_file() && (1..=CHUNK).contains(&size) {
+        let op = ReadAt::new(fd.clone(), Vec::with_capacity(size), 0);
+        if let Inline::Done((Ok(count), content)) = try_inline(op)
+            && count == size
+        {
+            return Ok(Ok(content));
+        }
+    }
+    Ok(Err(fd.try_unwrap().unwrap_or_else(|_| unreachable!("its other handle was the operation's"))))
+}
+
 /// Opens a path: by a plain call if the kernel's path cache has all of it, else through the driver.
 pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io::Result<OwnedDescriptor> {
     let result = match open_cached(dir.clone(), path, how)? {
-        #[cfg(target_os = "linux")]
-        Some(Ok(fd)) if how.flags & (flags::ACCESS | flags::NONBLOCK | flags::DIRECTORY) == flags::READ => {
-            super::fifo::with_writer(fd).await
-        }
-        Some(result) => result,
+        Some(Ok(fd)) => return make_as_asked(fd, how).await,
+        Some(Err(error)) => Err(error),
         None => rt::run(OpenAt::new(dir.clone(), path, how)?).await,
     };
     match result {
@@ -384,9 +410,25 @@ pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io
     }
 }
 
-/// Opens what the path cache knows, without waiting; `None` if it must be asked for through the driver.
+/// Makes of what [`open_cached`] opened what open(2) would have given.
+pub(super) async fn make_as_asked(fd: OwnedDescriptor, how: OpenHow) -> io::Result<OwnedDescriptor> {
+    if how.flags & flags::NONBLOCK != 0 {
+        return Ok(fd);
+    }
+    #[cfg(target_os = "linux")]
+    let fd = match how.flags & (flags::ACCESS | flags::DIRECTORY) {
+        flags::READ => super::fifo::with_writer(fd).await?,
+        _ => fd,
+    };
+    sys::set_status_flags(&fd, how.flags)?;
+    Ok(fd)
+}
+
+/// Opens what the path cache knows, without waiting: with O_NONBLOCK, since opening a FIFO or a leased file would wait
+/// otherwise. (It comes off again: on some file systems it makes the ring fail reads that would have to wait.) `None` if it must
+/// be asked for through the driver.
 #[cfg(target_os = "linux")]
-fn open_cached(
+pub(super) fn open_cached(
     dir: Option<SharedFd>,
     path: &Path,
     how: OpenHow,
@@ -395,23 +437,19 @@ fn open_cached(
     if how.flags & makes != 0 || how.flags & flags::TEMPORARY == flags::TEMPORARY {
         return Ok(None);
     }
-    // Opening a FIFO or a leased file would wait otherwise. The flag comes off again: on some file systems it makes the
-    // ring fail reads that would have to wait.
     let eager = OpenHow::new(how.flags | flags::NONBLOCK).mode(how.mode).resolve(how.resolve);
     match try_inline(OpenAt::new(dir, path, eager)?) {
-        Inline::Done(Ok(fd)) => {
-            if how.flags & flags::NONBLOCK == 0 {
-                sys::set_status_flags(&fd, how.flags)?;
-            }
-            Ok(Some(Ok(fd)))
-        }
-        Inline::Done(Err(error)) => Ok(Some(Err(error))),
+        Inline::Done(opened) => Ok(Some(opened)),
         Inline::Pending(_) => Ok(None),
     }
 }
 
 /// As on Linux, which alone can be asked so.
 #[cfg(not(target_os = "linux"))]
-fn open_cached(_: Option<SharedFd>, _: &Path, _: OpenHow) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
+pub(super) fn open_cached(
+    _: Option<SharedFd>,
+    _: &Path,
+    _: OpenHow,
+) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
     Ok(None)
 }

@@ -1,9 +1,9 @@
 //! Whole files at once.
 
+use super::File;
 use super::open_file::OpenFile;
 #[cfg(target_os = "linux")]
 use super::unfinished::Change;
-use super::{File, OpenOptions};
 use crate::rt;
 use crate::sys::std_fs;
 #[cfg(target_os = "linux")]
@@ -38,7 +38,10 @@ use std::sync::Arc;
 /// ```
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     rt::charge().await;
-    let file = OpenFile::open(None, path.as_ref(), OpenOptions::new().read(true)).await?;
+    let file = match OpenFile::open_or_read(path.as_ref()).await? {
+        Ok(content) => return Ok(content),
+        Err(file) => file,
+    };
     let (content, result) = file.read_rest(Vec::new(), 0).await;
     match result {
         // A FIFO or the like.
