@@ -8,12 +8,12 @@
 //! | `metadata`, `try_exists` | a plain call | the same |
 //! | `open` | a plain call that the path cache answers; else the driver | a thread of the pool |
 //! | `open` that makes or empties, sync, allocate, rename, remove, link, `create_dir` | the driver | a thread of the pool |
-//! | `read_dir`, `remove_dir_all`, `copy`, `canonicalize`, permissions | a thread of the pool | the same |
+//! | `read_dir`, `remove_dir_all`, `copy`, `canonicalize`, permissions, a lock that is waited for | a thread of the pool | the same |
 //!
 //! The driver is io_uring, or readiness, which hands what would block to threads of the pool.
 //!
-//! Off Unix all of it goes to threads of the pool, and there are no owned, direct or vectored calls, no [`Fd`], no splice and
-//! no `Dir`.
+//! Off Unix all of it goes to threads of the pool, and there are no owned, direct or vectored calls, no locks, no [`Fd`], no
+//! splice and no `Dir`.
 
 #[cfg(unix)]
 mod dir;

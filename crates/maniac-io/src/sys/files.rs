@@ -1,7 +1,7 @@
 //! Descriptors of files and pipes: flags, positions, pipes, moving data between pipes.
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::retry_on_intr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -90,6 +90,36 @@ pub(crate) fn set_direct(_: &impl AsFd) -> io::Result<()> {
 /// The permissions of an open file (fchmod(2)).
 pub(crate) fn set_mode(fd: &impl AsFd, mode: u32) -> io::Result<()> {
     Ok(retry_on_intr(|| rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _)))?)
+}
+
+/// What kind of lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lock {
+    Shared,
+    Exclusive,
+}
+
+/// Waits for a lock (flock(2)).
+pub(crate) fn lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
+    let operation = match kind {
+        Lock::Shared => FlockOperation::LockShared,
+        Lock::Exclusive => FlockOperation::LockExclusive,
+    };
+    Ok(retry_on_intr(|| rustix::fs::flock(fd, operation))?)
+}
+
+/// A lock, or `WouldBlock`.
+pub(crate) fn try_lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
+    let operation = match kind {
+        Lock::Shared => FlockOperation::NonBlockingLockShared,
+        Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+    };
+    Ok(rustix::fs::flock(fd, operation)?)
+}
+
+/// Gives a lock back.
+pub(crate) fn unlock(fd: &impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::flock(fd, FlockOperation::Unlock)?)
 }
 
 /// A named pipe (mkfifo(3)).

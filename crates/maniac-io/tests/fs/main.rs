@@ -7,6 +7,7 @@
 mod support;
 
 mod contents;
+mod locks;
 mod paths;
 mod special;
 

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod direct;
+mod locks;
 mod polled;
 mod positioned;
 
