@@ -130,7 +130,7 @@ impl Stream {
     #[inline]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
-            return Poll::Ready(Ok(leftover.read(buf, true)));
+            return Poll::Ready(leftover.read(buf, true));
         }
         self.poll_call(cx, Interest::READABLE, buf.len(), || self.read_now(buf))
     }
@@ -142,7 +142,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
             let first = bufs.iter_mut().find(|buf| !buf.is_empty());
-            return Poll::Ready(Ok(first.map_or(0, |buf| leftover.read(buf, true))));
+            return Poll::Ready(first.map_or(Ok(0), |buf| leftover.read(buf, true)));
         }
         let asked = asked(bufs.iter().map(|buf| buf.len()));
         self.poll_call(cx, Interest::READABLE, asked, || sys::readv(self.fd(), bufs))
@@ -150,7 +150,7 @@ impl Stream {
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
-            return Poll::Ready(Ok(leftover.read(buf, false)));
+            return Poll::Ready(leftover.read(buf, false));
         }
         // Nothing is taken, so nothing is drained.
         self.poll_call(cx, Interest::READABLE, 0, || sys::peek(self.fd(), buf))
@@ -233,7 +233,7 @@ impl Stream {
 
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self.leftover() {
-            Some(leftover) => Ok(leftover.read(buf, true)),
+            Some(leftover) => leftover.read(buf, true),
             None => self.io.try_io(Interest::READABLE, || self.read_now(buf)),
         }
     }
@@ -242,7 +242,7 @@ impl Stream {
         match self.leftover() {
             Some(leftover) => {
                 let first = bufs.iter_mut().find(|buf| !buf.is_empty());
-                Ok(first.map_or(0, |buf| leftover.read(buf, true)))
+                first.map_or(Ok(0), |buf| leftover.read(buf, true))
             }
             None => self.io.try_io(Interest::READABLE, || sys::readv(self.fd(), bufs)),
         }

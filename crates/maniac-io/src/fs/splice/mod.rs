@@ -62,9 +62,22 @@ pub async fn splice(src: impl Into<Fd>, dst: impl Into<Fd>, len: usize) -> io::R
         through_pipe(&src, &dst, len, &mut moved).await
     };
     match result {
-        Err(error) if moved == 0 => Err(error),
-        _ => Ok(moved),
+        Ok(()) => Ok(moved),
+        Err(Failure { error, .. }) if moved == 0 => Err(error),
+        Err(Failure { error, of_source }) => {
+            if let (true, Some(leftover)) = (of_source, src.leftover()) {
+                leftover.fail(error);
+            }
+            Ok(moved)
+        }
     }
+}
+
+/// An error, and whether it is the source's: that is told once by the system, as a reset, and then looks like the end. A target
+/// tells its own again.
+struct Failure {
+    error: io::Error,
+    of_source: bool,
 }
 
 /// Moves what `src` has now, up to the room of a pipe at a time; says how many bytes that were. 0: it has nothing now, or has ended.
@@ -103,9 +116,14 @@ async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// One end is a pipe already.
-async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Result<()> {
+async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result<(), Failure> {
+    // A pipe fails only for want of a reader.
+    let failed = |error: io::Error| Failure {
+        of_source: !src.is_pipe() && error.kind() != io::ErrorKind::BrokenPipe,
+        error,
+    };
     while *moved < len {
-        match end::step(src, dst, len - *moved).await? {
+        match end::step(src, dst, len - *moved).await.map_err(failed)? {
             0 => break,
             count => *moved += count,
         }
@@ -114,11 +132,12 @@ async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Re
 }
 
 /// Neither end is a pipe.
-async fn through_pipe(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Result<()> {
-    let mut transit = Transit::new(src, dst)?;
-    while *moved < len && transit.fill(len - *moved).await? > 0 {
+async fn through_pipe(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result<(), Failure> {
+    let failed = |of_source| move |error| Failure { error, of_source };
+    let mut transit = Transit::new(src, dst).map_err(failed(false))?;
+    while *moved < len && transit.fill(len - *moved).await.map_err(failed(true))? > 0 {
         while transit.is_loaded() {
-            *moved += transit.deliver().await?;
+            *moved += transit.deliver().await.map_err(failed(false))?;
         }
     }
     Ok(())
