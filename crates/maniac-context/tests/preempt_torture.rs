@@ -118,8 +118,12 @@ fn torture(count: u64, request: impl Fn(&Shared)) -> Arc<Shared> {
         theirs.thread.store(torture::thread(), SeqCst);
         schedule(&theirs);
     });
+    let mut seen = None;
     while !scheduler.is_finished() {
-        if shared.thread.load(SeqCst) != 0 && !shared.stop.load(SeqCst) {
+        // Asked again only when it went on: a thread that is suspended for each request would do nothing else.
+        let now = Some(shared.preempted.load(SeqCst) + shared.rounds.load(SeqCst));
+        if shared.thread.load(SeqCst) != 0 && !shared.stop.load(SeqCst) && seen != now {
+            seen = now;
             request(&shared);
         }
         if shared.preempted.load(SeqCst) >= count {
