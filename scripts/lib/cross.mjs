@@ -91,6 +91,15 @@ export function crossSteps(crates) {
       minutes: 25,
       count: cargo,
     },
+    {
+      name: "test-windows",
+      about: "the tests of the switch and of the runtime pass on Windows, by mingw-w64 and wine",
+      unable: async () => (await withoutStd("x86_64-pc-windows-gnu")) ?? (await withoutWine()),
+      command: ["cargo", "xtask", "cross", "windows"],
+      env: { MANIAC_PREEMPTIONS: "500", MANIAC_TICK: "1000000", PROPTEST_CASES: "32" },
+      minutes: 25,
+      count: cargo,
+    },
   ];
 }
 
@@ -113,14 +122,32 @@ function hasStd(target) {
 }
 
 async function withoutEmulator() {
-  const there = () => which(ARM_GCC) !== undefined && which(ARM_QEMU) !== undefined;
+  return await withoutPrograms(
+    [ARM_GCC, ARM_QEMU],
+    "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
+  );
+}
+
+async function withoutWine() {
+  return await withoutPrograms(
+    ["x86_64-w64-mingw32-gcc", "wine"],
+    "gcc-mingw-w64-x86-64 wine64 wine",
+  );
+}
+
+/**
+ * Installs programs that are not there; why that did not work, if it did not.
+ * @param {readonly string[]} programs
+ * @param {string} packages of Debian's
+ */
+async function withoutPrograms(programs, packages) {
+  const there = () => programs.every((program) => which(program) !== undefined);
   if (there()) return undefined;
   if (which("apt-get") === undefined || process.getuid?.() !== 0) {
-    return `${ARM_GCC} and ${ARM_QEMU} are not there, and only root on Debian or Ubuntu can have them installed here`;
+    return `${programs.join(" and ")} are not there, and only root on Debian or Ubuntu can have them installed here`;
   }
   // A mirror may be slow, or fail once.
   const apt = "apt-get -o Acquire::Retries=5 -o Acquire::http::Timeout=60 -o DPkg::Lock::Timeout=120";
-  const packages = "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static";
   const script = `${apt} update; ${apt} install --yes --no-install-recommends ${packages}`;
   return await installed(["sh", "-c", script], there, { DEBIAN_FRONTEND: "noninteractive" });
 }
