@@ -36,6 +36,8 @@ impl Seat {
         old
     }
 
+    /// For another thread, while this seat's stands still.
+    #[cfg(windows)]
     pub(super) fn armed(&self) -> *const Armed<'static> {
         self.armed.load(Ordering::Acquire)
     }
@@ -56,6 +58,11 @@ thread_local! {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn seat() -> Option<std::sync::Arc<Seat>> {
     SEAT.try_with(std::sync::Arc::clone).ok()
+}
+
+/// What this thread has armed.
+fn innermost() -> *const Armed<'static> {
+    SEAT.try_with(|seat| seat.armed.load(Ordering::Relaxed)).unwrap_or(ptr::null_mut())
 }
 
 /// Runs a coroutine by `switch`, which may be left meanwhile.
@@ -82,7 +89,7 @@ pub(super) fn run<Ret>(armed: &Armed<'_>, switch: impl FnOnce() -> Switched<Ret>
 /// it makes a new one.
 #[inline(never)]
 pub(super) fn deepen(by: u32) -> bool {
-    let armed = SEAT.try_with(|seat| seat.armed()).unwrap_or(ptr::null());
+    let armed = innermost();
     // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.
     let Some(armed) = (unsafe { armed.as_ref() }) else { return false };
     let innermost = coroutine::current_is_within(&armed.addresses);
@@ -102,7 +109,7 @@ pub(super) fn interrupted(request: u64, program_counter: usize, stack_pointer: u
     if !ranges::contain(program_counter) {
         return;
     }
-    let armed = SEAT.try_with(|seat| seat.armed()).unwrap_or(ptr::null());
+    let armed = innermost();
     // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.
     if let Some(armed) = unsafe { armed.as_ref() }
         && armed.admits(request, stack_pointer)

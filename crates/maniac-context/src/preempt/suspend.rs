@@ -114,8 +114,10 @@ impl Target {
 /// A handle of the calling thread that others can use.
 fn this_thread() -> Option<OwnedHandle> {
     let mut handle: HANDLE = null_mut();
-    // SAFETY: [INV-10] names the calling process and thread.
-    let (process, thread) = unsafe { (GetCurrentProcess(), GetCurrentThread()) };
+    // SAFETY: [INV-10] names the calling process.
+    let process = unsafe { GetCurrentProcess() };
+    // SAFETY: [INV-10] names the calling thread.
+    let thread = unsafe { GetCurrentThread() };
     // SAFETY: [INV-10] writes a new handle of our own to a local.
     let made =
         unsafe { DuplicateHandle(process, thread, process, &raw mut handle, 0, 0, DUPLICATE_SAME_ACCESS) };

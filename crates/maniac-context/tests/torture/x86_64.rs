@@ -130,5 +130,5 @@ pub(crate) unsafe fn strip_above(here: *const u8) {
     }
     let parts = at.wrapping_add(128).cast::<u64>();
     // SAFETY: as above.
-    unsafe { parts.write(parts.read() & 3) };
+    unsafe { parts.write(3) };
 }
