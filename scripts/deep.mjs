@@ -1,6 +1,7 @@
 // `npm run deep`: the proofs that take too long for every change. miri, the address sanitizer, the long forms of the tests and
 // of the loom models, and what the dependencies may be.
 import { cargo, closing, exit, tap } from "./lib/counts.mjs";
+import { windowsStep } from "./lib/cross.mjs";
 import { requireMachine } from "./lib/machine.mjs";
 import { withoutNodeTests } from "./lib/node-tests/source.mjs";
 import { which } from "./lib/run.mjs";
@@ -62,6 +63,7 @@ await main(
       minutes: 60,
       count: closing,
     },
+    windowsStep(20_000),
     {
       name: "deny",
       about: "licences, sources and advisories of the dependencies (deny.toml)",
