@@ -107,7 +107,9 @@ impl Target {
             return Err(Refused::Elsewhere);
         }
         let _one_at_a_time = SUSPENDING.lock().unwrap_or_else(PoisonError::into_inner);
-        Suspended::new(bound.thread.as_raw_handle()).ok_or(Refused::System)?.divert(&bound.seat, request)
+        // Goes on before the locks are free.
+        let thread = Suspended::new(bound.thread.as_raw_handle()).ok_or(Refused::System)?;
+        thread.divert(&bound.seat, request)
     }
 }
 
