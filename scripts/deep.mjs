@@ -1,7 +1,7 @@
 // `npm run deep`: the proofs that take too long for every change. miri, the address sanitizer, the long forms of the tests and
 // of the loom models, and what the dependencies may be.
 import { cargo, closing, exit, tap } from "./lib/counts.mjs";
-import { machineSteps, withoutStrace } from "./lib/cross.mjs";
+import { machineSteps, windowsStep, withoutStrace } from "./lib/cross.mjs";
 import { requireMachine } from "./lib/machine.mjs";
 import { withoutNodeTests } from "./lib/node-tests/source.mjs";
 import { which } from "./lib/run.mjs";
@@ -78,6 +78,7 @@ await main(
       count: closing,
     },
     ...machineSteps(20_000),
+    windowsStep(20_000),
     {
       name: "deny",
       about: "licences, sources and advisories of the dependencies (deny.toml)",

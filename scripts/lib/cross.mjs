@@ -1,5 +1,5 @@
 // Other platforms, as far as one Linux machine can go: every crate type-checks for each target, and the core crates' tests run
-// on emulated aarch64. What a machine lacks is installed where that is possible; else the step says why it did not run.
+// on emulated aarch64, and on Windows. What a machine lacks is installed where that is possible; else the step says why it did not run.
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -96,7 +96,25 @@ export function crossSteps(crates) {
       minutes: 25,
       count: cargo,
     },
+    windowsStep(500),
   ];
+}
+
+/**
+ * The tests of the switch and of the runtime on Windows.
+ * @param {number} preemptions of code with a pattern in every register
+ * @returns {Step}
+ */
+export function windowsStep(preemptions) {
+  return {
+    name: "test-windows",
+    about: `the tests of the switch (${preemptions} preemptions) and of the runtime pass on Windows, by mingw-w64 and wine`,
+    unable: async () => (await withoutStd("x86_64-pc-windows-gnu")) ?? (await withoutWine()),
+    command: ["cargo", "xtask", "cross", "windows"],
+    env: { MANIAC_PREEMPTIONS: String(preemptions) },
+    minutes: 60,
+    count: cargo,
+  };
 }
 
 /** Installs a target's std; why that did not work, if it did not. @param {string} target */
@@ -122,6 +140,10 @@ async function withoutEmulator() {
     [ARM_GCC, ARM_QEMU],
     "gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static",
   );
+}
+
+async function withoutWine() {
+  return await withoutPrograms(["x86_64-w64-mingw32-gcc", "wine"], "gcc-mingw-w64-x86-64 wine64 wine");
 }
 
 /**

@@ -29,6 +29,7 @@ cargo xtask COMMAND
                    runs it where io_uring_setup(2) is refused (EPERM), as containers' filters do
   cross ARCH       maniac-context's tests of preemption on aarch64, riscv64 or loongarch64: an emulated machine with a real kernel;
                    with --tools before ARCH it only fetches what that needs
+  cross windows    the tests of maniac-context and maniac-runtime on Windows, by mingw-w64 and wine
   little-locked-memory -- PROGRAM [ARGUMENT]...
                    runs it with 64 KiB of locked memory and without CAP_IPC_LOCK";
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["slides"] => slides::run(),
         ["features"] => features::run(),
         ["scale"] => scale::run(),
+        ["cross", "windows"] => cross::windows::run(),
         ["cross", arch] => cross::run(arch, false),
         ["cross", "--tools", arch] => cross::run(arch, true),
         ["io-uring"] => io_uring::run(),

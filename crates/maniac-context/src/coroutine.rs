@@ -291,7 +291,7 @@ pub fn with_current<In: 'static, Out: 'static, R>(f: impl FnOnce(Option<&Suspend
 }
 
 /// Whether the root frame of the innermost coroutine of this thread lies in these addresses. Async-signal-safe.
-#[cfg(preempt_signals)]
+#[cfg(preemption)]
 #[inline]
 pub(crate) fn current_is_within(addresses: &std::ops::Range<usize>) -> bool {
     addresses.contains(&CURRENT.with(Cell::get).addr())
@@ -302,7 +302,7 @@ pub(crate) fn current_is_within(addresses: &std::ops::Range<usize>) -> bool {
 ///
 /// # Safety
 /// A coroutine runs on this thread, its stack is the one that this is called on, and what is live there bears that other code runs.
-#[cfg(preempt_signals)]
+#[cfg(preemption)]
 #[inline]
 pub(crate) unsafe fn leave_current() {
     CURRENT.with(|current| {

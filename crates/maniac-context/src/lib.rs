@@ -7,7 +7,7 @@
 //! | [`coroutine`] | a coroutine shaped for a scheduler, over `corosensei` |
 //! | [`overflow`] | the handler that names the task whose stack overflowed |
 //! | [`membarrier`] | the asymmetric barrier: nothing on the hot side, a system call on the cold one |
-//! | [`preempt`] | leaving a coroutine at an arbitrary instruction, by a signal |
+//! | [`preempt`] | leaving a coroutine at an arbitrary instruction |
 //! | [`fork`] | one load that says whether this is a forked child |
 //!
 //! Nothing here knows tasks, workers or I/O. The README holds the invariants `[INV-n]` that the `SAFETY` comments

@@ -1,11 +1,16 @@
 //! What a signal must not interrupt, what it may, and whose signal it is. Each refusal is shown by 50 signals that arrived and did nothing.
 #![cfg(all(
-    target_os = "linux",
     any(
-        target_arch = "x86_64",
-        target_arch = "aarch64",
-        target_arch = "riscv64",
-        target_arch = "loongarch64"
+        all(
+            target_os = "linux",
+            any(
+                target_arch = "x86_64",
+                target_arch = "aarch64",
+                target_arch = "riscv64",
+                target_arch = "loongarch64"
+            )
+        ),
+        all(windows, target_arch = "x86_64")
     ),
     target_pointer_width = "64",
     not(any(loom, miri, maniac_asan))
@@ -16,9 +21,9 @@ mod support;
 mod torture;
 
 use maniac_context::coroutine::{Coroutine, Outcome, ResumeWith, Suspender, abandoned};
-use maniac_context::preempt::{
-    Gate, NotPreemptible, Preemptible, Refused, Target, install, no_preempt, register_code,
-};
+use maniac_context::preempt::{Gate, NotPreemptible, Preemptible, no_preempt, register_code};
+#[cfg(unix)]
+use maniac_context::preempt::{Refused, Target, install};
 use maniac_context::stack::{StackPool, StackPoolConfig};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -44,7 +49,7 @@ fn with_gate<Ret: 'static>(gate: Gate) -> Preemptible<u32, u32, Ret> {
 }
 
 fn fresh<Ret: 'static>() -> Preemptible<u32, u32, Ret> {
-    with_gate(|_| true)
+    with_gate(torture::GATE)
 }
 
 /// Starts it. Sound for all tests here: nothing is held across a suspension or registered code.
@@ -221,9 +226,12 @@ fn is_interrupted(place: Where) -> bool {
     let usable = stack.base_address() - stack.usable_size();
     let at = if place == Where::BelowTheReserve { usable - 16 } else { usable + 4096 };
     // SAFETY: the gate does nothing.
-    let mut coroutine = unsafe { Preemptible::<u32, u32, ()>::new(stack, |_| true) }.unwrap();
-    // SAFETY: below it is the reserve, for a frame and its handler.
-    let mut step = start(&mut coroutine, move |_| bear_signals(|| unsafe { torture::count_low(at, 20_000) }));
+    let mut coroutine = unsafe { Preemptible::<u32, u32, ()>::new(stack, torture::GATE) }.unwrap();
+    let mut step = start(&mut coroutine, move |_| {
+        torture::grow_to(at.max(usable + 2048));
+        // SAFETY: below it is the reserve, for a frame and its handler.
+        bear_signals(|| unsafe { torture::count_low(at, 20_000) });
+    });
     let interrupted = step.is_none();
     while step.is_none() {
         step = coroutine.resume_preempted();
@@ -252,23 +260,19 @@ fn values_panics_and_errno_go_as_ever() {
     let mut coroutine = fresh();
     let _ticks = Ticks::every(OFTEN);
     let mut step = start(&mut coroutine, |suspender| {
-        // SAFETY: a variable of this thread.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above; nothing that sets it is called before it is read.
-        unsafe { *errno = 1234 };
-        bear_signals(computing());
-        // SAFETY: as above.
-        assert_eq!(unsafe { *errno }, 1234);
+        let mut code = computing();
+        bear_signals(|| {
+            torture::set_error(1234);
+            code();
+            assert_eq!(torture::error(), 1234);
+        });
         let value = suspender.suspend(5);
         bear_signals(computing());
         std::panic::resume_unwind(Box::new(value + 1))
     });
     let mut preempted = 0;
     let payload = loop {
-        // SAFETY: a variable of this thread.
-        let errno = unsafe { libc::__errno_location() };
-        // SAFETY: as above.
-        unsafe { *errno = 7 };
+        torture::set_error(7);
         step = match step {
             None => {
                 preempted += 1;
@@ -313,17 +317,21 @@ fn ranges_are_checked() {
     assert!(unsafe { register_code(nowhere..nowhere) }.is_err());
 }
 
+#[cfg(unix)]
 extern "C" fn count_plain(_signal: libc::c_int) {
     PLAIN.fetch_add(1, SeqCst);
 }
 
+#[cfg(unix)]
 static PLAIN: AtomicU64 = AtomicU64::new(0);
 
+#[cfg(unix)]
 fn set_handler() {
     // SAFETY: the handler adds to an atomic.
     unsafe { libc::signal(libc::SIGURG, count_plain as *const () as usize) };
 }
 
+#[cfg(unix)]
 fn child_others() {
     set_handler();
     install().unwrap();
@@ -346,6 +354,7 @@ fn child_others() {
     assert_eq!(target.request(1), Err(Refused::NoThread));
 }
 
+#[cfg(unix)]
 #[test]
 fn child() {
     if std::env::var("MANIAC_CHILD").as_deref() == Ok("others") {
@@ -353,6 +362,7 @@ fn child() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn others_keep_their_signals_and_handlers() {
     assert!(support::run("others").status.success());

@@ -57,11 +57,13 @@ pub(crate) enum Bell {
     /// mio's own: an eventfd, a pipe or EVFILT_USER.
     #[cfg(maniac_poll)]
     Mio(mio::Waker),
+    #[cfg(maniac_park)]
+    Alarm(std::sync::Arc<crate::driver::park::Alarm>),
     /// A model's.
     #[cfg(loom)]
     Fake(Box<dyn Fn() + Send + Sync>),
     /// Where there is no backend, nothing waits.
-    #[cfg(not(any(maniac_uring, maniac_poll, loom)))]
+    #[cfg(not(any(maniac_uring, maniac_poll, maniac_park, loom)))]
     None,
 }
 
@@ -83,12 +85,17 @@ impl Bell {
             Bell::Event(fd) => crate::sys::eventfd_add(fd),
             #[cfg(maniac_poll)]
             Bell::Mio(waker) => waker.wake(),
+            #[cfg(maniac_park)]
+            Bell::Alarm(alarm) => {
+                alarm.ring();
+                Ok(())
+            }
             #[cfg(loom)]
             Bell::Fake(ring) => {
                 ring();
                 Ok(())
             }
-            #[cfg(not(any(maniac_uring, maniac_poll, loom)))]
+            #[cfg(not(any(maniac_uring, maniac_poll, maniac_park, loom)))]
             Bell::None => Ok(()),
         }
     }

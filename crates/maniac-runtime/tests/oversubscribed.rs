@@ -10,7 +10,8 @@ const WORKERS: usize = 512;
 
 fn runtime(workers: usize) -> Runtime {
     // On readiness: a ring each for so many workers is more memory than some machines lend.
-    let builder = Runtime::builder().worker_count(workers).driver(DriverKind::Poll);
+    let driver = if cfg!(unix) { DriverKind::Poll } else { DriverKind::Auto };
+    let builder = Runtime::builder().worker_count(workers).driver(driver);
     builder.preemption(Preemption::Off).build().unwrap()
 }
 

@@ -3,12 +3,17 @@
 //! No time is measured: a hog computes until the others have done what they are to do. With `max_overdue_threads(0)` nothing is handed off, so that they can
 //! do it only if the hog is left.
 #![cfg(all(
-    target_os = "linux",
     any(
-        target_arch = "x86_64",
-        target_arch = "aarch64",
-        target_arch = "riscv64",
-        target_arch = "loongarch64"
+        all(
+            target_os = "linux",
+            any(
+                target_arch = "x86_64",
+                target_arch = "aarch64",
+                target_arch = "riscv64",
+                target_arch = "loongarch64"
+            )
+        ),
+        all(windows, target_arch = "x86_64")
     ),
     target_pointer_width = "64",
     not(any(loom, miri, maniac_asan))

@@ -1,10 +1,11 @@
 //! Tests of preemption on other architectures, under a real kernel: qemu emulates the whole machine, Debian's kernel boots from memory, and runs nothing but them.
 //!
 //! qemu's user mode would be simpler, but the frames that it makes for signals are its own, and lack some registers. Needs a Debian with root's right to install
-//! nothing: packages are fetched into `target/cross` and unpacked there. Time says nothing under emulation.
+//! nothing: packages are fetched into `target/cross` and unpacked there. Time says nothing under emulation. Windows is another matter ([`windows`]).
 
 mod debian;
 mod guest;
+pub(crate) mod windows;
 
 use crate::Outcome;
 use debian::Debian;

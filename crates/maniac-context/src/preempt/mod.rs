@@ -1,22 +1,28 @@
-//! Preemption by a switch: a coroutine that computes without ever giving control back is left where it is, at an arbitrary instruction, by the
-//! handler of a signal, and gone on with later as if nothing had happened.
+//! Preemption by a switch: a coroutine that computes without ever giving control back is left where it is, at an arbitrary instruction, and gone on with
+//! later as if nothing had happened.
 //!
-//! The handler runs on the coroutine's own stack, above the frame in which the kernel saved every register there is, and suspends the coroutine
-//! like any other suspension. Resumed, it returns, and the kernel puts all registers back from that frame. So no register needs to be named here, and
-//! none can be forgotten.
+//! On Unix the handler of a signal does it. It runs on the coroutine's own stack, above the frame in which the kernel saved every register there is, and
+//! suspends the coroutine like any other suspension. Resumed, it returns, and the kernel puts all registers back from that frame. So no register needs to be
+//! named here, and none can be forgotten. Windows has no signals: there the thread is suspended for a moment and goes on in a trampoline, which
+//! makes such a frame itself, then does what the handler does, and puts all back.
 //!
 //! What may be interrupted is chosen narrowly: [`Preemptible`] coroutines, in code that [`register_code`] was told of, outside [`no_preempt`], where
-//! the stack has room, and when the scheduler's own [`Gate`] says yes. Else the signal does nothing.
+//! the stack has room, and when the scheduler's own [`Gate`] says yes. Else nothing happens.
 //!
-//! Not here: when to interrupt whom (the runtime's work). Linux on x86-64, AArch64, RISC-V 64 and LoongArch64; elsewhere [`SUPPORTED`] is `false`,
-//! and [`Preemptible::new`] says so.
+//! Not here: when to interrupt whom (the runtime's work). Linux on x86-64, AArch64, RISC-V 64 and LoongArch64; Windows on x86-64; macOS, where it has
+//! never run. Elsewhere [`SUPPORTED`] is `false`, and [`Preemptible::new`] says so.
 
-#[cfg(preempt_signals)]
+#[cfg(preemption)]
 mod arch;
-#[cfg(preempt_signals)]
+#[cfg(preemption)]
+mod armed;
+#[cfg(all(preemption, unix))]
 #[path = "signal.rs"]
 mod imp;
-#[cfg(not(preempt_signals))]
+#[cfg(all(preemption, windows))]
+#[path = "suspend.rs"]
+mod imp;
+#[cfg(not(preemption))]
 #[path = "unsupported.rs"]
 mod imp;
 mod ranges;
@@ -24,14 +30,16 @@ mod ranges;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::AtomicU32;
-#[cfg(preempt_signals)]
-use std::sync::atomic::Ordering;
 
 use crate::coroutine::{Coroutine, Outcome, PREEMPTED, ResumeWith, Suspender, Switched};
 use crate::stack::Stack;
 use crate::switch::CoroutineResult;
 
+#[cfg(preemption)]
+use armed::{deepen, run};
 pub use imp::{Target, install, let_through};
+#[cfg(not(preemption))]
+use imp::{deepen, run};
 pub use ranges::{MAX_RANGES, RangeError, register_code};
 
 /// Whether this target has preemption by a switch.
@@ -40,7 +48,7 @@ pub use ranges::{MAX_RANGES, RangeError, register_code};
 /// # #[cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 /// assert!(maniac_context::preempt::SUPPORTED);
 /// ```
-pub const SUPPORTED: bool = cfg!(preempt_signals);
+pub const SUPPORTED: bool = cfg!(preemption);
 
 /// How many low bits of a request go over to the [`Gate`].
 pub const REQUEST_BITS: u32 = 48;
@@ -99,8 +107,13 @@ impl std::error::Error for NotPreemptible {}
 /// assert!(maniac_context::preempt::check_reserve(0).is_err());
 /// ```
 pub fn check_reserve(has: usize) -> Result<(), NotPreemptible> {
-    let needs = imp::room().ok_or(NotPreemptible::Unsupported)?;
+    let needs = room().ok_or(NotPreemptible::Unsupported)?;
     if has < needs { Err(NotPreemptible::NoReserve { has, needs }) } else { Ok(()) }
+}
+
+/// Bytes that a stack needs below what its calls use; `None` if nothing can be preempted here.
+pub(crate) fn room() -> Option<usize> {
+    imp::room()
 }
 
 /// Why a thread was not asked.
@@ -116,8 +129,10 @@ pub enum Refused {
     NoThread,
     /// The signal's handler is not [installed](install), or somebody put another in its place, whose signal it is now.
     NoHandler,
-    /// The system refused to send the signal.
+    /// The system refused to send the signal, or to suspend the thread.
     System,
+    /// It is not where it may be left. That is seen at once where threads are suspended (Windows); a signal's handler tells nobody.
+    Elsewhere,
 }
 
 impl fmt::Display for Refused {
@@ -125,15 +140,16 @@ impl fmt::Display for Refused {
         f.write_str(match self {
             Self::NoThread => "no thread is bound to the target",
             Self::NoHandler => "the handler of SIGURG is somebody else's",
-            Self::System => "the system refused to send the signal",
+            Self::System => "the system refused to interrupt the thread",
+            Self::Elsewhere => "the thread is not in code that may be left",
         })
     }
 }
 
 impl std::error::Error for Refused {}
 
-/// A preemptible coroutine as the handler sees it: lives in the frame of the function that entered it.
-#[cfg_attr(not(preempt_signals), expect(dead_code, reason = "nobody looks"))]
+/// A preemptible coroutine as whoever interrupts it sees it: lives in the frame of the function that entered it.
+#[cfg_attr(not(preemption), expect(dead_code, reason = "nobody looks"))]
 struct Armed<'a> {
     /// Where its stack pointer may be for a signal's frame to have room, up to the base.
     addresses: Range<usize>,
@@ -187,7 +203,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Preemptible<In, Out, Ret> {
     /// [`NotPreemptible`].
     ///
     /// # Safety
-    /// `gate` is called from a signal handler, so it must be async-signal-safe (signal-safety(7)), and it must not unwind.
+    /// `gate` is called where the coroutine was interrupted, on Unix from a signal handler, so it must be async-signal-safe (signal-safety(7)), and it must not unwind.
     pub unsafe fn new(stack: Stack, gate: Gate) -> Result<Self, NotPreemptible> {
         check_reserve(stack.signal_reserve())?;
         let base = stack.base_address();
@@ -216,7 +232,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Preemptible<In, Out, Ret> {
         let armed = Armed { addresses: self.addresses.clone(), depth: &self.depth, gate: self.gate };
         // SAFETY: [caller] passed on.
         let (raw, switched) =
-            unsafe { self.coroutine.enter(entry, |raw, word| imp::run(&armed, || raw.resume(word))) };
+            unsafe { self.coroutine.enter(entry, |raw, word| run(&armed, || raw.resume(word))) };
         self.coroutine.keep(raw);
         self.settle(switched)
     }
@@ -244,7 +260,7 @@ impl<In: 'static, Out: 'static, Ret: 'static> Preemptible<In, Out, Ret> {
 
     fn step(&mut self, with: ResumeWith<In>) -> Option<Outcome<Out, Ret>> {
         let armed = Armed { addresses: self.addresses.clone(), depth: &self.depth, gate: self.gate };
-        let switched = self.coroutine.step(with, |raw, word| imp::run(&armed, || raw.resume(word)));
+        let switched = self.coroutine.step(with, |raw, word| run(&armed, || raw.resume(word)));
         self.settle(switched)
     }
 
@@ -267,18 +283,10 @@ pub fn no_preempt<R>(f: impl FnOnce() -> R) -> R {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {
-            imp::deepen(u32::MAX);
+            deepen(u32::MAX);
         }
     }
     // Ends on the same coroutine that it began on, which is preemptible at both times or at neither.
-    let _leave = imp::deepen(1).then_some(Leave);
+    let _leave = deepen(1).then_some(Leave);
     f()
-}
-
-#[cfg(preempt_signals)]
-impl Armed<'_> {
-    /// Adds to the depth. Only the coroutine's own thread writes it; the handler reads it there.
-    fn deepen(&self, by: u32) {
-        self.depth.store(self.depth.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
-    }
 }

@@ -112,7 +112,7 @@ pub unsafe fn register_code(code: Range<*const ()>) -> Result<(), RangeError> {
 }
 
 /// Whether this is the address of code that may be interrupted. Async-signal-safe.
-#[cfg(preempt_signals)]
+#[cfg(preemption)]
 pub(super) fn contain(address: usize) -> bool {
     let count = COUNT.load(Ordering::Acquire);
     BEGINS

@@ -1,37 +1,38 @@
 //! The signal, SIGURG: sending it to a thread of ours, and the handler that leaves a coroutine from where it was interrupted.
 //!
-//! The signal is blocked while the handler runs. Whoever comes to run next on the thread lets it through again ([`run`]); whoever goes back into a
+//! The signal is blocked while the handler runs. Whoever comes to run next on the thread lets it through again ([`let_through`]); whoever goes back into a
 //! handler holds it off first ([`hold`]), until the kernel puts the interrupted code's mask back together with its registers. So a stack
 //! carries one frame of this signal at most, however fast signals come.
 
 use std::io;
-use std::mem::{MaybeUninit, offset_of};
+use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::arch::{self, Control};
-use super::{Armed, REQUEST_BITS, Refused, ranges, was_preempted};
-use crate::coroutine::{self, Switched};
+use super::{arch, armed};
 use crate::signals;
 use crate::stack::sys;
 
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
+
+#[cfg(target_os = "macos")]
+pub(super) use system::Message;
+pub use system::Target;
+
 /// Ignored where nobody handles it, and used by few: Go's choice for the same purpose.
 const SIGNAL: libc::c_int = libc::SIGURG;
-
-/// What the high bits of the value say that comes with a signal of ours ("ma").
-const MARK: u64 = 0x6d61;
 
 /// What handled the signal before. Set before the handler is installed, so that the handler always finds it; never freed, as that may be looking at it.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 
 /// The process that the handler was installed in; others' signals do not concern it.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
-
-thread_local! {
-    /// The innermost preemptible coroutine that was entered on this thread and not left; null if there is none.
-    static ARMED: AtomicPtr<Armed<'static>> = const { AtomicPtr::new(ptr::null_mut()) };
-}
 
 /// Installs the handler of SIGURG; doing so again does nothing. Signals that [`Target::request`] did not send go to the handler that stood there before.
 ///
@@ -77,7 +78,7 @@ pub fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// Lets SIGURG through on the calling thread, which may have inherited a mask that holds it off.
+/// Lets SIGURG through on the calling thread, which may have inherited a mask that holds it off, or has left a handler without returning from it.
 ///
 /// ```
 /// maniac_context::preempt::let_through(); // on a thread of one's own
@@ -92,139 +93,30 @@ fn is_installed() -> bool {
         .is_ok_and(|action| action.sa_sigaction == on_signal as *const () as libc::sighandler_t)
 }
 
-/// A thread that can be asked to leave the coroutine that it runs.
-///
-/// ```
-/// use maniac_context::preempt::{Refused, Target};
-/// let target = Target::new();
-/// target.bind();
-/// # #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
-/// maniac_context::preempt::install()?;
-/// // This thread runs no coroutine, so that nothing comes of it.
-/// let _ = target.request(1);
-/// target.unbind();
-/// assert_eq!(target.request(1), Err(Refused::NoThread));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug, Default)]
-pub struct Target(
-    /// The thread's number in the kernel. Held while a signal is sent, so that the thread does not end meanwhile, and its number become another's.
-    Mutex<Option<libc::pid_t>>,
-);
-
-impl Target {
-    /// Bound to no thread.
-    #[must_use]
-    pub const fn new() -> Target {
-        Target(Mutex::new(None))
-    }
-
-    /// Binds the calling thread. It has to [`unbind`](Self::unbind) before it ends.
-    pub fn bind(&self) {
-        // SAFETY: [INV-10] gettid reads a number of the thread's.
-        let thread = unsafe { libc::syscall(libc::SYS_gettid) };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = libc::pid_t::try_from(thread).ok();
-    }
-
-    /// Sends no signal from now on.
-    pub fn unbind(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Sends the signal. Whether it leads to a preemption is decided on that thread, when it gets there.
-    ///
-    /// # Errors
-    /// [`Refused`]: nothing was sent.
-    pub fn request(&self, request: u64) -> Result<(), Refused> {
-        let thread = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = thread.ok_or(Refused::NoThread)?;
-        if !is_installed() {
-            return Err(Refused::NoHandler);
-        }
-        send(number, request)
-    }
-}
-
-/// The beginning of a `siginfo_t` that carries a value, as the kernel lays it out on 64-bit machines (linux/signal.h).
-#[repr(C)]
-struct Info {
-    signal: libc::c_int,
-    error: libc::c_int,
-    code: libc::c_int,
-    _padding: libc::c_int,
-    process: libc::pid_t,
-    user: libc::uid_t,
-    value: u64,
-    _rest: [u64; 12],
-}
-
-const _: () = assert!(size_of::<Info>() == size_of::<libc::siginfo_t>() && offset_of!(Info, value) == 24);
-
-fn send(thread: libc::pid_t, request: u64) -> Result<(), Refused> {
-    let value = MARK << REQUEST_BITS | request & ((1 << REQUEST_BITS) - 1);
-    let process = PROCESS.load(Ordering::Relaxed);
-    let info = Info {
-        signal: SIGNAL,
-        error: 0,
-        code: libc::SI_QUEUE,
-        _padding: 0,
-        process,
-        user: 0,
-        value,
-        _rest: [0; 12],
-    };
-    // SAFETY: [INV-10] rt_tgsigqueueinfo(2) reads the whole `info`; of other processes it refuses.
-    let result =
-        unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, process, thread, SIGNAL, &raw const info) };
-    if result == 0 { Ok(()) } else { Err(Refused::System) }
-}
-
 extern "C" fn on_signal(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    // SAFETY: [INV-8] with SA_SIGINFO the kernel passes a valid siginfo_t, which begins like this.
-    let Info { code, process, value, .. } = unsafe { info.cast::<Info>().read() };
-    let ours =
-        code == libc::SI_QUEUE && value >> REQUEST_BITS == MARK && process == PROCESS.load(Ordering::Relaxed);
-    if !ours {
-        return forward(signal, info, context);
-    }
     // SAFETY: [INV-8] with SA_SIGINFO the kernel passes a valid ucontext_t.
-    let context = unsafe { &*context.cast::<libc::ucontext_t>() };
-    // Before the look at a thread-local: in a shared object that may go through the dynamic linker, or the allocator, which the signal may have
-    // interrupted. Registered code is in neither.
-    if !ranges::contain(arch::program_counter(context)) {
-        return;
+    let interrupted = unsafe { &*context.cast::<libc::ucontext_t>() };
+    let program_counter = arch::program_counter(interrupted);
+    // SAFETY: [INV-8] with SA_SIGINFO the kernel passes a valid siginfo_t.
+    let received = unsafe { system::received(info, program_counter) };
+    if received.is_others {
+        forward(signal, info, context);
     }
-    let armed = ARMED.with(|armed| armed.load(Ordering::Relaxed));
-    // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.
-    if let Some(armed) = unsafe { armed.as_ref() }
-        && armed.admits(value & ((1 << REQUEST_BITS) - 1), context)
-    {
-        leave();
-    }
-}
-
-/// Leaves the coroutine that was interrupted; returns when it goes on.
-#[inline(never)]
-fn leave() {
-    // SAFETY: [INV-8] the address of a variable of this thread.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: [INV-8] as above.
+    let Some(request) = received.request else { return };
+    let errno = system::errno();
+    // SAFETY: [INV-8] a variable of this thread.
     let before = unsafe { *errno };
-    // SAFETY: [INV-12] `admits` said that the coroutine runs here, on this stack, within code that was registered as bearing it.
-    unsafe { coroutine::leave_current() };
+    armed::interrupted(request, program_counter, arch::stack_pointer(interrupted));
     // SAFETY: [INV-8] the coroutine never leaves its thread.
     unsafe { *errno = before };
 }
 
-impl Armed<'_> {
-    /// Whether the interrupted code, which is registered, may be left where it is.
-    fn admits(&self, request: u64, context: &libc::ucontext_t) -> bool {
-        let stack = self.addresses.start + arch::RED_ZONE..self.addresses.end;
-        self.depth.load(Ordering::Relaxed) == 0
-            && stack.contains(&arch::stack_pointer(context))
-            && coroutine::current_is_within(&self.addresses)
-            && (self.gate)(request)
-    }
+/// What a signal is about.
+struct Received {
+    /// What we asked by it.
+    request: Option<u64>,
+    /// Whether it may be meant for the handler before ours.
+    is_others: bool,
 }
 
 /// A signal that is not ours.
@@ -240,30 +132,6 @@ fn forward(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
     mask(libc::SIG_SETMASK, &before);
 }
 
-/// Runs a coroutine by `switch`, which the signal may leave meanwhile.
-pub(super) fn run<Ret>(armed: &Armed<'_>, switch: impl FnOnce() -> Switched<Ret>) -> Switched<Ret> {
-    let control = Control::read();
-    let record = ptr::from_ref(armed).cast_mut().cast();
-    let before = ARMED.with(|armed| replace(armed, record));
-    let switched = switch();
-    ARMED.with(|armed| replace(armed, before));
-    if was_preempted(&switched) {
-        // What stands there is the interrupted code's, or the kernel's.
-        control.write();
-        let_through();
-    }
-    switched
-}
-
-/// Only this thread writes the word; its handler reads it.
-fn replace(armed: &AtomicPtr<Armed<'static>>, new: *mut Armed<'static>) -> *mut Armed<'static> {
-    let old = armed.load(Ordering::Relaxed);
-    compiler_fence(Ordering::SeqCst);
-    armed.store(new, Ordering::Relaxed);
-    compiler_fence(Ordering::SeqCst);
-    old
-}
-
 /// Holds the signal off on this thread, which is about to go back into a handler.
 pub(super) fn hold() {
     mask(libc::SIG_BLOCK, &set_of(Some(SIGNAL)));
@@ -272,24 +140,6 @@ pub(super) fn hold() {
 /// Bytes that a stack needs below what its calls use.
 pub(super) fn room() -> Option<usize> {
     Some(sys::signal_room())
-}
-
-/// Adds to the depth of the innermost coroutine; `false` if it is not preemptible.
-///
-/// Never part of its caller, which may be registered code: the coroutine must not be left between the look at the record and its use, since going on with
-/// it makes a new one.
-#[inline(never)]
-pub(super) fn deepen(by: u32) -> bool {
-    let armed = ARMED.with(|armed| armed.load(Ordering::Relaxed));
-    // SAFETY: [INV-11] not null, it points to the record in a frame below, on this thread.
-    let Some(armed) = (unsafe { armed.as_ref() }) else { return false };
-    let innermost = coroutine::current_is_within(&armed.addresses);
-    if innermost {
-        compiler_fence(Ordering::SeqCst);
-        armed.deepen(by);
-        compiler_fence(Ordering::SeqCst);
-    }
-    innermost
 }
 
 fn set_of(signal: Option<libc::c_int>) -> libc::sigset_t {

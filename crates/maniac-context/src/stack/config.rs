@@ -100,7 +100,7 @@ impl StackPoolConfig {
 
     /// Bytes below the usable part of a stack where a signal's frame finds room, rounded up to whole pages; by default what
     /// the largest frame of this machine takes and 1 KiB for its handler. Less saves address space where no signal is handled
-    /// on the stacks; such stacks are refused by [`Preemptible`](crate::preempt::Preemptible). On Windows it means nothing.
+    /// on the stacks; such stacks are refused by [`Preemptible`](crate::preempt::Preemptible). On Windows it is for preemptions alone.
     #[must_use]
     pub const fn signal_reserve(mut self, bytes: usize) -> Self {
         self.signal_reserve = Some(bytes);

@@ -9,15 +9,19 @@ use corosensei::stack::{DefaultStack, Stack, StackTebFields};
 use super::config::{Guard, StackPoolConfig};
 use super::error::StackError;
 
-/// The kernel has no signal frames to keep room for.
-pub(super) fn reserve(_config: &StackPoolConfig) -> usize {
-    0
+const PAGE: usize = 4096;
+
+/// Bytes that every stack keeps below what it reports as usable: for the frame of a preemption, which a signal's would be elsewhere.
+pub(super) fn reserve(config: &StackPoolConfig) -> usize {
+    let bytes = config.signal_reserve.or_else(crate::preempt::room);
+    bytes.unwrap_or(0).next_multiple_of(PAGE)
 }
 
 /// One stack.
 pub(crate) struct Memory {
     stack: DefaultStack,
     usable: usize,
+    reserve: usize,
 }
 
 impl Memory {
@@ -41,7 +45,7 @@ impl Memory {
     /// # Safety
     /// Nothing lives on the stack.
     pub(super) unsafe fn discard(&mut self) {
-        if let Ok(fresh) = DefaultStack::new(self.usable) {
+        if let Ok(fresh) = DefaultStack::new(self.usable + self.reserve) {
             drop(mem::replace(&mut self.stack, fresh));
         }
     }
@@ -58,20 +62,21 @@ impl Memory {
 /// All stacks of one size.
 pub(super) struct Slabs {
     usable: usize,
+    reserve: usize,
     carved: usize,
 }
 
 impl Slabs {
-    pub(super) fn new(usable: usize, _config: &StackPoolConfig) -> Self {
-        Self { usable, carved: 0 }
+    pub(super) fn new(usable: usize, config: &StackPoolConfig) -> Self {
+        Self { usable, reserve: reserve(config), carved: 0 }
     }
 
     /// Makes one more stack.
     pub(super) fn carve(&mut self) -> Result<Memory, StackError> {
-        let stack = DefaultStack::new(self.usable)
+        let stack = DefaultStack::new(self.usable + self.reserve)
             .map_err(|source| StackError::System { call: "VirtualAlloc", source })?;
         self.carved += 1;
-        Ok(Memory { stack, usable: self.usable })
+        Ok(Memory { stack, usable: self.usable, reserve: self.reserve })
     }
 
     /// The kernel's own guards are none of the kinds to choose from.

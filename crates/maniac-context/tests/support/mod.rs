@@ -6,9 +6,10 @@ use std::process::{Command, Output};
 
 /// Runs one scenario of this binary's test `child` in a new process.
 pub(crate) fn run(scenario: &str) -> Output {
-    // What runs this test, if it is an emulator, has to run the child too.
+    // What runs this test, if it is an emulator, has to run the child too. (wine runs it by itself.)
     let arch = std::env::consts::ARCH.to_uppercase();
     let runner = std::env::vars()
+        .filter(|_| cfg!(unix))
         .find(|(name, _)| name.starts_with(&format!("CARGO_TARGET_{arch}_")) && name.ends_with("_RUNNER"))
         .map(|(_, runner)| runner.split_whitespace().map(String::from).collect::<Vec<_>>())
         .unwrap_or_default();

@@ -1,8 +1,7 @@
 //! Registers with patterns in them: code that loads every register from a context, counts down, and stores them all again; and how the tests
-//! send the signal themselves.
+//! interrupt threads themselves.
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use std::cell::Cell;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -18,6 +17,14 @@ pub(crate) mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64.rs"]
 pub(crate) mod arch;
+
+#[cfg(unix)]
+#[path = "signals.rs"]
+mod system;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod system;
+pub(crate) use system::*;
 
 /// What goes into the registers, and, from [`OUT`] on, what came out.
 #[repr(C, align(64))]
@@ -76,6 +83,15 @@ impl Context {
 unsafe extern "C" {
     static torture_begin: u8;
     static torture_end: u8;
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+unsafe extern "C" {
+    fn torture_low(stack_pointer: usize, rounds: u64);
+}
+
+#[cfg(target_arch = "x86_64")]
+unsafe extern "sysv64" {
     fn torture_low(stack_pointer: usize, rounds: u64);
 }
 
@@ -84,6 +100,16 @@ pub(crate) fn register_code() {
     let code = (&raw const torture_begin).cast()..(&raw const torture_end).cast();
     // SAFETY: it touches its context, its registers and its stack; its callers in these tests hold nothing that minds.
     unsafe { maniac_context::preempt::register_code(code) }.unwrap();
+}
+
+/// Touches this stack page by page down to an address: where the system lets stacks grow only so, what lies below can be used then.
+#[inline(never)]
+pub(crate) fn grow_to(address: usize) {
+    let page = [0_u8; 2048];
+    if std::hint::black_box(&page).as_ptr().addr() > address {
+        grow_to(address);
+    }
+    std::hint::black_box(&page);
 }
 
 /// Counts down with another stack pointer.
@@ -95,94 +121,11 @@ pub(crate) unsafe fn count_low(stack_pointer: usize, rounds: u64) {
     unsafe { torture_low(stack_pointer, rounds) };
 }
 
-/// The calling thread's number.
-pub(crate) fn thread() -> libc::pid_t {
-    // SAFETY: reads a number.
-    unsafe { libc::syscall(libc::SYS_gettid) as libc::pid_t }
-}
-
-/// Sends what `Target::request` would, also where that would refuse, since a handler of the test's stands before the crate's. `false`: the thread is gone.
-pub(crate) fn send(thread: libc::pid_t, request: u64) -> bool {
-    let process = std::process::id() as libc::pid_t;
-    let mut info = [0_u64; 16];
-    info[0] = libc::SIGURG as u64;
-    info[1] = u64::from(libc::SI_QUEUE as u32);
-    info[2] = process as u64;
-    info[3] = 0x6d61 << 48 | request;
-    // SAFETY: reads the whole of a siginfo_t, of which these are the first words.
-    let result =
-        unsafe { libc::syscall(libc::SYS_rt_tgsigqueueinfo, process, thread, libc::SIGURG, info.as_ptr()) };
-    result == 0
-}
-
-extern "C" fn on_tick(_signal: libc::c_int) {
-    // SAFETY: the address of a variable of this thread.
-    let errno = unsafe { libc::__errno_location() };
-    // SAFETY: as above.
-    let before = unsafe { *errno };
-    assert!(send(thread(), 1));
-    // SAFETY: as above.
-    unsafe { *errno = before };
-}
-
-/// Sends the signal to the calling thread, as [`send`] does, so often; until it is dropped. (Another thread would be a matter of luck where there are fewer
-/// processors than busy threads.)
-pub(crate) struct Ticks(libc::timer_t);
-
-impl Ticks {
-    pub(crate) fn every(nanoseconds: i64) -> Ticks {
-        // SAFETY: all zero is a valid sigaction.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = on_tick as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        // The signal comes when this handler is gone, where the tick came.
-        // SAFETY: only writes to the set.
-        unsafe { libc::sigaddset(&raw mut action.sa_mask, libc::SIGURG) };
-        // SAFETY: a whole action.
-        unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
-        // SAFETY: all zero is a valid sigevent.
-        let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
-        (event.sigev_notify, event.sigev_signo) = (libc::SIGEV_THREAD_ID, libc::SIGUSR1);
-        event.sigev_notify_thread_id = thread();
-        let mut timer: libc::timer_t = std::ptr::null_mut();
-        // SAFETY: reads the event, writes the timer.
-        let result = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
-        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
-        let often = libc::timespec { tv_sec: 0, tv_nsec: nanoseconds };
-        let times = libc::itimerspec { it_interval: often, it_value: often };
-        // SAFETY: reads the times.
-        assert_eq!(unsafe { libc::timer_settime(timer, 0, &raw const times, std::ptr::null_mut()) }, 0);
-        Ticks(timer)
-    }
-}
-
-impl Drop for Ticks {
-    fn drop(&mut self) {
-        // SAFETY: the timer is ours, and deleted once.
-        unsafe { libc::timer_delete(self.0) };
-    }
-}
-
-type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
-
-static OURS: AtomicUsize = AtomicUsize::new(0);
-/// Signals whose handler was entered.
+/// Requests that came to a thread: signals whose handler was entered.
 pub(crate) static ARRIVED: AtomicU64 = AtomicU64::new(0);
-thread_local! {
-    /// Those of this thread.
-    static ARRIVED_HERE: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Signals whose handler was entered on this thread.
-pub(crate) fn arrived_here() -> u64 {
-    std::hint::black_box(ARRIVED_HERE.get())
-}
-
 /// The most frames that lay on one stack at one time.
 pub(crate) static DEEPEST: AtomicU64 = AtomicU64::new(0);
-/// Frames now on each stack that was made known; the first is any other.
-static FRAMES: [AtomicU64; 8] = [const { AtomicU64::new(0) }; 8];
-/// The bases of the known stacks.
+/// The bases of the known stacks; the first is any other.
 static BASES: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
 /// Bytes of a stack, at least.
 const STACK: usize = 1 << 20;
@@ -199,32 +142,3 @@ fn stack_of(address: usize) -> usize {
 
 /// Whether [`arch::strip`] is done to frames before they are gone back through.
 static STRIPS: AtomicU64 = AtomicU64::new(0);
-
-extern "C" fn watch(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    ARRIVED.fetch_add(1, SeqCst);
-    ARRIVED_HERE.set(ARRIVED_HERE.get() + 1);
-    let frames = &FRAMES[stack_of((&raw const signal).addr())];
-    DEEPEST.fetch_max(frames.fetch_add(1, SeqCst) + 1, SeqCst);
-    // SAFETY: `watch_handler` stored the crate's handler, which has this type.
-    let ours = unsafe { std::mem::transmute::<usize, Handler>(OURS.load(SeqCst)) };
-    ours(signal, info, context);
-    if STRIPS.load(SeqCst) != 0 {
-        // SAFETY: the kernel passes a ucontext_t.
-        arch::strip(unsafe { &mut *context.cast() });
-    }
-    frames.fetch_sub(1, SeqCst);
-}
-
-/// Puts a handler before the crate's, which counts, and strips frames if that is asked for. For a process of the test's own.
-pub(crate) fn watch_handler(strips: bool) {
-    maniac_context::preempt::install().unwrap();
-    STRIPS.store(u64::from(strips), SeqCst);
-    // SAFETY: all zero is a valid sigaction.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: only writes to `action`.
-    unsafe { libc::sigaction(libc::SIGURG, std::ptr::null(), &raw mut action) };
-    OURS.store(action.sa_sigaction, SeqCst);
-    action.sa_sigaction = watch as *const () as usize;
-    // SAFETY: a whole action, whose handler has the type that its flags say.
-    unsafe { libc::sigaction(libc::SIGURG, &raw const action, std::ptr::null_mut()) };
-}

@@ -4,7 +4,7 @@ use super::{Class, Context, Random};
 
 std::arch::global_asm!(include_str!("x86_64.s"));
 
-unsafe extern "C" {
+unsafe extern "sysv64" {
     fn torture_avx512(context: *mut u8, rounds: u64);
     fn torture_avx(context: *mut u8, rounds: u64);
     fn torture_sse(context: *mut u8, rounds: u64);
@@ -95,10 +95,40 @@ pub(crate) fn set_control() {
 }
 
 /// Takes all but x87 and SSE out of a frame: what slide 8 would have saved.
+#[cfg(unix)]
 pub(crate) fn strip(context: &mut libc::ucontext_t) {
     let state = context.uc_mcontext.fpregs.cast::<u8>();
     // Behind the legacy part, where the header says which parts are there.
     let parts = state.wrapping_add(512).cast::<u64>();
     // SAFETY: the frame has an XSAVE area; a CPU without one has nothing to strip, and this test would say so.
+    unsafe { parts.write(3) };
+}
+
+/// As `strip`, for the first frame above this address.
+///
+/// # Safety
+/// There is one, on the calling thread's stack.
+#[cfg(windows)]
+pub(crate) unsafe fn strip_above(here: *const u8) {
+    use std::arch::x86_64::_fxsave64;
+
+    #[repr(align(64))]
+    struct Area([u32; 128]);
+    const MASK: usize = 7;
+    let mut area = Area([0; 128]);
+    // SAFETY: writes 512 bytes, of which the eighth word says which bits MXCSR has.
+    unsafe { _fxsave64((&raw mut area).cast()) };
+    let mut at = here.wrapping_add(here.align_offset(64)).cast::<u32>().cast_mut();
+    loop {
+        // SAFETY: between here and the frame all is the stack's.
+        let legacy = unsafe { at.cast::<[u32; 144]>().read() };
+        // The parts that are there, and zeros behind them.
+        if legacy[MASK] == area.0[MASK] && legacy[128] & 2 != 0 && legacy[130..] == [0; 14] {
+            break;
+        }
+        at = at.wrapping_add(16);
+    }
+    let parts = at.wrapping_add(128).cast::<u64>();
+    // SAFETY: as above.
     unsafe { parts.write(3) };
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum DriverKind {
-    /// io_uring if the kernel allows it, else readiness.
+    /// io_uring if the kernel allows it, else readiness. On Windows, where neither is there, a driver that sleeps and wakes, and fails every operation as unsupported.
     #[default]
     Auto,
     /// io_uring, or an error.

@@ -5,6 +5,8 @@
 
 mod config;
 mod core;
+#[cfg(maniac_park)]
+pub(crate) mod park;
 #[cfg(maniac_poll)]
 mod poll;
 mod probe;
@@ -78,6 +80,8 @@ pub(crate) enum Backend {
     Uring(Box<uring::Uring>),
     #[cfg(maniac_poll)]
     Poll(Box<poll::Poll>),
+    #[cfg(maniac_park)]
+    Park(park::Park),
     /// Nothing to speak with: for types only, or after the end.
     #[allow(dead_code, reason = "all there is on some targets")]
     None,
@@ -94,6 +98,14 @@ impl Driver {
         match config.kind {
             DriverKind::Uring => Self::new_uring(&config, &offload, "it was asked for"),
             DriverKind::Poll => Self::new_poll(&config, &offload, "it was asked for"),
+            #[cfg(maniac_park)]
+            DriverKind::Auto => {
+                let (park, shared) = park::Park::new();
+                let why = "this system's own driver is not built yet: tasks and timers alone";
+                let probe = Probe::new(DriverKind::Auto, why.into());
+                Ok(Self::assemble(&config, Backend::Park(park), shared, &offload, probe))
+            }
+            #[cfg(not(maniac_park))]
             DriverKind::Auto => match Self::new_uring(&config, &offload, "the kernel offers io_uring") {
                 Ok(driver) => Ok(driver),
                 Err(refusal) => {
@@ -142,13 +154,15 @@ impl Driver {
         Driver { core, backend, probe, not_sync: PhantomData }
     }
 
-    /// Which driver it is: `Uring` or `Poll`.
+    /// Which driver it is: `Uring` or `Poll`; `Auto` where neither is there.
     pub fn kind(&self) -> DriverKind {
         match &self.backend {
             #[cfg(maniac_uring)]
             Backend::Uring(_) => DriverKind::Uring,
             #[cfg(maniac_poll)]
             Backend::Poll(_) => DriverKind::Poll,
+            #[cfg(maniac_park)]
+            Backend::Park(_) => DriverKind::Auto,
             Backend::None => DriverKind::Auto,
         }
     }
@@ -182,6 +196,8 @@ impl Driver {
             Backend::Uring(ring) => ring.start(&mut self.core, record),
             #[cfg(maniac_poll)]
             Backend::Poll(poll) => poll.start(&mut self.core, record),
+            #[cfg(maniac_park)]
+            Backend::Park(park) => park.start(&mut self.core, record),
             Backend::None => self.core.complete(record, Err(shared::driver_gone())),
         }
     }
@@ -223,6 +239,8 @@ impl Driver {
             Backend::Uring(ring) => ring.cancel(&mut self.core, record),
             #[cfg(maniac_poll)]
             Backend::Poll(poll) => poll.cancel(&mut self.core, record),
+            #[cfg(maniac_park)]
+            Backend::Park(_) => (),
             Backend::None => (),
         }
     }
@@ -264,6 +282,11 @@ impl Driver {
             Backend::Uring(ring) => ring.poll(&mut self.core, wait),
             #[cfg(maniac_poll)]
             Backend::Poll(poll) => poll.poll(&mut self.core, wait),
+            #[cfg(maniac_park)]
+            Backend::Park(park) => {
+                park.poll(wait);
+                Ok(())
+            }
             Backend::None => Ok(()),
         };
         self.core.shared.park.consume();
@@ -338,6 +361,8 @@ impl Driver {
                 Backend::Uring(ring) => ring.handle_io(&mut self.core, io),
                 #[cfg(maniac_poll)]
                 Backend::Poll(poll) => poll.handle_io(&mut self.core, io),
+                #[cfg(maniac_park)]
+                Backend::Park(_) => drop(io),
                 Backend::None => drop(io),
             }
         }
@@ -367,6 +392,8 @@ impl Driver {
             Backend::Uring(ring) => ring.resume(&mut self.core, record, wait),
             #[cfg(maniac_poll)]
             Backend::Poll(poll) => poll.resume(&mut self.core, record, wait),
+            #[cfg(maniac_park)]
+            Backend::Park(_) => drop((record, wait)),
             Backend::None => drop((record, wait)),
         }
     }
@@ -394,6 +421,8 @@ impl Driver {
             Backend::Uring(ring) => ring.watches(),
             #[cfg(maniac_poll)]
             Backend::Poll(poll) => poll.watches(),
+            #[cfg(maniac_park)]
+            Backend::Park(_) => 0,
             Backend::None => 0,
         };
         let shared = &self.core.shared;
@@ -484,6 +513,8 @@ impl Driver {
             Backend::Uring(mut ring) => ring.end(&mut self.core),
             #[cfg(maniac_poll)]
             Backend::Poll(mut poll) => poll.end(&mut self.core),
+            #[cfg(maniac_park)]
+            Backend::Park(_) => 0,
             Backend::None => 0,
         };
         done.append(&mut self.core.ready);

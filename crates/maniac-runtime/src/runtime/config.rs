@@ -33,8 +33,8 @@ pub enum Preemption {
     #[default]
     HandOff,
     /// As [`Preemption::HandOff`], but a poll of a task that was spawned as [preemptible](crate::task::spawn_preemptible) is first tried to be left where it is, by a signal
-    /// to its thread (SIGURG): the thread goes on with the others, and later with that task. Where that is refused the role is handed off. Experimental; Linux on
-    /// x86-64, AArch64, RISC-V 64 and LoongArch64, elsewhere the same as `HandOff`.
+    /// to its thread (SIGURG), or on Windows by suspending it: the thread goes on with the others, and later with that task. Where that is refused the role is handed off.
+    /// Experimental; Linux on x86-64, AArch64, RISC-V 64 and LoongArch64, Windows on x86-64, and macOS, where it has never run. Elsewhere the same as `HandOff`.
     HandOffAndSwitch,
 }
 

@@ -199,6 +199,7 @@ impl Core {
             if seen.asked_to_leave {
                 return Look::Stuck;
             }
+            self.overdue.not_switched();
             act = self.act(role, (thread, word), quantum, ran, false);
         }
         // There was no thread at hand.

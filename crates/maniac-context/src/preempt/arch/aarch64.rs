@@ -2,15 +2,29 @@
 
 use std::arch::asm;
 
-/// No bytes below the stack pointer belong to anybody.
-pub(crate) const RED_ZONE: usize = 0;
+/// Bytes below the stack pointer that belong to the interrupted function: on macOS alone, where the kernel puts its frame below them.
+pub(crate) const RED_ZONE: usize = if cfg!(target_os = "macos") { 128 } else { 0 };
 
+#[cfg(target_os = "linux")]
 pub(crate) fn program_counter(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.pc as usize
 }
 
+#[cfg(target_os = "linux")]
 pub(crate) fn stack_pointer(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.sp as usize
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn program_counter(context: &libc::ucontext_t) -> usize {
+    // SAFETY: [INV-8] in a signal's context the kernel sets this.
+    unsafe { (*context.uc_mcontext).__ss.__pc as usize }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn stack_pointer(context: &libc::ucontext_t) -> usize {
+    // SAFETY: [INV-8] as above.
+    unsafe { (*context.uc_mcontext).__ss.__sp as usize }
 }
 
 /// The floating-point control register of a thread. A handler has the interrupted code's.

@@ -1,5 +1,5 @@
 //! The few lines in which the architectures differ: where a signal frame holds the program counter and the stack pointer, how far below the
-//! latter the interrupted code may have data, and the floating-point control words.
+//! latter the interrupted code may have data, and the floating-point control words. Where there are no signals, what makes such a frame.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
@@ -9,6 +9,8 @@ mod loongarch64;
 mod riscv64;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+#[cfg(all(target_arch = "x86_64", windows))]
+mod x86_64_windows;
 
 #[cfg(target_arch = "aarch64")]
 pub(super) use aarch64::*;
@@ -18,3 +20,5 @@ pub(super) use loongarch64::*;
 pub(super) use riscv64::*;
 #[cfg(target_arch = "x86_64")]
 pub(super) use x86_64::*;
+#[cfg(all(target_arch = "x86_64", windows))]
+pub(super) use x86_64_windows::*;

@@ -2,18 +2,32 @@
 
 use std::arch::asm;
 
-/// Bytes below the stack pointer that belong to the interrupted function (System V ABI); the kernel puts its frame below them.
+/// Bytes below the stack pointer that belong to the interrupted function (System V ABI, which functions may have on Windows too); frames begin below them.
 pub(crate) const RED_ZONE: usize = 128;
 
+#[cfg(target_os = "linux")]
 pub(crate) fn program_counter(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.gregs[libc::REG_RIP as usize] as usize
 }
 
+#[cfg(target_os = "linux")]
 pub(crate) fn stack_pointer(context: &libc::ucontext_t) -> usize {
     context.uc_mcontext.gregs[libc::REG_RSP as usize] as usize
 }
 
-/// The control words of a thread's floating-point units. In a handler the kernel's defaults stand there.
+#[cfg(target_os = "macos")]
+pub(crate) fn program_counter(context: &libc::ucontext_t) -> usize {
+    // SAFETY: [INV-8] in a signal's context the kernel sets this.
+    unsafe { (*context.uc_mcontext).__ss.__rip as usize }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn stack_pointer(context: &libc::ucontext_t) -> usize {
+    // SAFETY: [INV-8] as above.
+    unsafe { (*context.uc_mcontext).__ss.__rsp as usize }
+}
+
+/// The control words of a thread's floating-point units. In a handler the defaults stand there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Control {
     sse: u32,
