@@ -35,8 +35,8 @@ export {
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from "node:net";
 export type { NetMessage } from "./internal/diagnostics.js";
+export type { Address } from "./internal/net-address.js";
 export { DatagramSocket } from "./internal/net-dgram.js";
-export type { Address } from "./internal/net-link.js";
 export type { Found, Lookup, LookupOptions } from "./internal/net-lookup.js";
 export type { Message } from "./internal/net-message.js";
 export type { Callback } from "./internal/net-options.js";

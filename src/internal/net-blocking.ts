@@ -7,6 +7,7 @@ import { isIP } from "node:net";
 import { ManiacError } from "../errors.js";
 import { engine } from "./engine.js";
 import { ACCEPTED, type Accepted } from "./net-accepted.js";
+import { PATH_KIND } from "./net-address.js";
 import {
   aggregate,
   alternating,
@@ -26,7 +27,7 @@ import {
   type SocketError,
   socketClosed,
 } from "./net-errors.js";
-import { deliverNow, Handle, type HandleOwner, PATH_KIND } from "./net-link.js";
+import { deliverNow, Handle, type HandleOwner } from "./net-link.js";
 import { type Found, inOrder, type LookupOptions, lookup, resolving, usesRuntime } from "./net-lookup.js";
 import { type AnyOptions, keepAliveSeconds, normalize, validString } from "./net-options.js";
 import { Socket } from "./net-socket.js";

@@ -4,6 +4,7 @@
  */
 import dns from "node:dns";
 import net, { isIP } from "node:net";
+import { type Address, PATH_KIND } from "./net-address.js";
 import {
   connectionTimeout,
   invalidFamily,
@@ -12,7 +13,7 @@ import {
   type SocketError,
   validPort,
 } from "./net-errors.js";
-import { type Address, Handle, PATH_KIND } from "./net-link.js";
+import { Handle } from "./net-link.js";
 import { type Found, type Lookup, lookup as ownLookup } from "./net-lookup.js";
 import { type AnyOptions, optionalFunction, validNumber } from "./net-options.js";
 import { invalidType } from "./node-errors.js";

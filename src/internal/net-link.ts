@@ -15,9 +15,9 @@ import {
   tracedCall,
 } from "./diagnostics.js";
 import { type Engine, engine, type SocketEvents } from "./engine.js";
+import { type Address, addressOf, portOf } from "./net-address.js";
 import { invalidState } from "./node-errors.js";
 import {
-  ADDRESS_UNIX,
   NET_ACCEPTED_EVENT,
   NET_CLOSED_EVENT,
   NET_CONNECTED_EVENT,
@@ -40,21 +40,13 @@ import {
 } from "./ops.js";
 import { plain, Request } from "./request.js";
 
+export type { Address };
+
 /** Longest piece of a write that crosses at once: what is longer would be copied whole. */
 const PIECE = 512 * 1024;
 
 /** Pieces of a socket's that are kept while a call blocks the thread. */
 const MOST_KEPT = 64;
-
-/** An address of IP, as Node shows it. */
-export interface Address {
-  /** As text. */
-  address: string;
-  /** `IPv4` or `IPv6`. */
-  family: string;
-  /** 0 to 65535. */
-  port: number;
-}
 
 /** Told what happens to a handle; each in a tick of its own. */
 export interface HandleOwner {
@@ -605,20 +597,3 @@ const FAULT: number = -constants.errno.EFAULT;
 
 /** ECANCELED: what operations of a closed socket come to. */
 export const CANCELED: number = -constants.errno.ECANCELED;
-
-/** The IP address at field `at` of what the native side wrote. */
-export function addressOf(names: string, at: number): Address | undefined {
-  const fields = names.split("\0");
-  const address = fields[at] ?? "";
-  const port = fields[at + 1] ?? "";
-  if (port === "") {
-    return undefined;
-  }
-  return { address, family: address.includes(":") ? "IPv6" : "IPv4", port: Number(port) };
-}
-
-/** The kind of a path's address. */
-export const PATH_KIND: number = ADDRESS_UNIX;
-
-/** The port that is told of an address; -1 where it has none. */
-const portOf = (kind: number, port: number): number => (kind === 0 || kind === PATH_KIND ? -1 : port);

@@ -5,9 +5,10 @@ import { type Abortee, unwatch, watch } from "./abort.js";
 import { callable } from "./callable.js";
 import { publishAccepted, publishListen, publishListening } from "./diagnostics.js";
 import { ACCEPTED, type Accepted } from "./net-accepted.js";
+import { type Address, addressOf, PATH_KIND } from "./net-address.js";
 import { alreadyListening, callError, listenError, notRunning, validPort } from "./net-errors.js";
 import { untilClosed } from "./net-events.js";
-import { type Address, addressOf, Handle, PATH_KIND } from "./net-link.js";
+import { Handle } from "./net-link.js";
 import { lookup } from "./net-lookup.js";
 import {
   type AnyOptions,
