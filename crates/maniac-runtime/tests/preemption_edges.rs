@@ -291,27 +291,29 @@ fn pinned_tasks_of_a_spare_thread_run_while_the_role_is_at_home() {
     runtime.block_on(local).unwrap();
 }
 
-/// How long a waiter waits for a lock whose owner computes.
+/// How long it takes, from when an owner locks and begins to compute, until a waiter has its lock.
 fn wait_for_lock(spawn: impl Fn(Box<dyn FnOnce() + Send>)) -> Duration {
-    const WORK: u64 = if cfg!(debug_assertions) { 1_000_000 } else { 10_000_000 };
+    // Some tens of milliseconds: most of it after the owner was demoted.
+    const WORK: u64 = if cfg!(debug_assertions) { 5_000_000 } else { 30_000_000 };
     let (lock, held) = (Arc::new(Mutex::new(())), Flag::default());
     let (same, holds) = (Arc::clone(&lock), held.clone());
+    let (begin, begun) = std::sync::mpsc::channel();
     spawn(Box::new(move || {
         let _guard = same.lock().unwrap();
+        begin.send(Instant::now()).unwrap();
         holds.set();
         let mut x = 1_u64;
         for round in 0..WORK {
             x = std::hint::black_box(x.wrapping_mul(31).wrapping_add(round));
         }
     }));
-    let (send, waited) = std::sync::mpsc::channel();
+    let (send, ended) = std::sync::mpsc::channel();
     spawn(Box::new(move || {
         assert!(hog::hog_until(&held));
-        let begin = Instant::now();
         drop(lock.lock().unwrap());
-        send.send(begin.elapsed()).unwrap();
+        send.send(Instant::now()).unwrap();
     }));
-    waited.recv().unwrap()
+    ended.recv().unwrap() - begun.recv().unwrap()
 }
 
 /// Beside a computation for each processor, so that whoever lost its share of them would show. The machine has others' work to do, so that the rounds
@@ -322,17 +324,17 @@ fn who_waits_for_the_lock_of_a_demoted_owner_waits_as_long_as_beside_plain_threa
     let load: Vec<_> = (0..thread::available_parallelism().map_or(1, usize::from))
         .map(|_| {
             let over = over.clone();
-            thread::spawn(move || hog::hog_until(&over))
+            thread::spawn(move || while !hog::hog_until(&over) {})
         })
         .collect();
-    let runtime = one_worker().build().unwrap();
+    let runtime = one_worker().quantum(Duration::from_micros(100)).build().unwrap();
     let (mut demoted, mut plain) = (Vec::new(), Vec::new());
     let median = |times: &mut Vec<Duration>| {
         times.sort();
         times[times.len() / 2]
     };
     let mut ratio = f64::MAX;
-    for round in 1..=60 {
+    for round in 1..=30 {
         demoted.push(wait_for_lock(|work| drop(runtime.spawn(async move { work() }))));
         plain.push(wait_for_lock(|work| drop(thread::spawn(work))));
         ratio = median(&mut demoted).as_secs_f64() / median(&mut plain).as_secs_f64();
