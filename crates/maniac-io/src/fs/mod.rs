@@ -17,6 +17,7 @@
 
 #[cfg(unix)]
 mod dir;
+mod dir_builder;
 #[cfg(unix)]
 mod fd;
 #[cfg(target_os = "linux")]
@@ -55,6 +56,7 @@ pub(crate) use whole::copy_range;
 
 #[cfg(unix)]
 pub use dir::Dir;
+pub use dir_builder::DirBuilder;
 #[cfg(unix)]
 pub use fd::Fd;
 #[cfg(unix)]

@@ -309,6 +309,37 @@ impl File {
         rt::unblock(move || sys::set_mode(&fd, mode)).await
     }
 
+    /// Sets when the file was last read and changed (futimens(2)). A dropped write that is still under way is waited for, since it
+    /// would set them again.
+    ///
+    /// # Errors
+    ///
+    /// Those of futimens(2), and those of a write that [`poll_write`](crate::io::AsyncWrite::poll_write) had taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped one may have happened, or may still happen.
+    ///
+    /// ```
+    /// use maniac_io::fs::File;
+    /// use std::fs::FileTimes;
+    /// use std::time::{Duration, SystemTime};
+    /// # fn main() -> std::io::Result<()> {
+    /// # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+    /// # let dir = tempfile::tempdir()?;
+    /// let file = File::create(dir.path().join("unpacked")).await?;
+    /// let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    /// file.set_times(FileTimes::new().set_modified(long_ago)).await?;
+    /// assert_eq!(file.metadata().await?.modified()?, long_ago);
+    /// # Ok(()) })
+    /// # }
+    /// ```
+    pub async fn set_times(&self, times: std_fs::FileTimes) -> io::Result<()> {
+        self.inner.unfinished.settle().await?;
+        let fd = self.inner.fd.clone();
+        rt::unblock(move || std_fs::File::from(fd.as_fd().try_clone_to_owned()?).set_times(times)).await
+    }
+
     /// Brings all data, and what the system knows of the file, to the device (fsync(2)).
     ///
     /// # Errors
