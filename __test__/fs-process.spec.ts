@@ -194,3 +194,36 @@ test("without the addon the error says what to do, and importing is no error", a
   t.is(stdout, "ManiacError ERR_MANIAC_BINDING_MISSING true\n".repeat(4));
   t.is(code, 0);
 });
+
+/** Writes over files with both modules, where no file may become longer than 8 KiB; gives what is left, and the errors. */
+const OVER = `
+  import { statSync, writeFileSync, readFileSync, mkdtempSync, rmSync } from "node:fs";
+  const place = mkdtempSync(process.cwd() + "/target/over-");
+  const outcomes = [];
+  for (const module of [fs, node]) {
+    const file = place + "/file";
+    const told = [];
+    for (const [old, bytes, flag] of [[7000, 10, "w"], [7000, 8000, "w"], [7000, 0, "w"], [7000, 10, "w+"], [7000, 10, "r+"], [100, 10, "a"], [7000, 20000, "w"]]) {
+      writeFileSync(file, "o".repeat(old));
+      const failed = await module.writeFile(file, "n".repeat(bytes), { flag }).then(() => "", (error) => error.code + error.syscall);
+      const text = readFileSync(file, "latin1");
+      told.push([text.length, text.lastIndexOf("n"), text.indexOf("o"), failed]);
+    }
+    for (const odd of ["/dev/null", "/dev/full"]) {
+      told.push(await module.writeFile(odd, "n").then(() => "", (error) => error.code + error.syscall));
+    }
+    outcomes.push(JSON.stringify(told));
+  }
+  rmSync(place, { recursive: true });
+  console.log(outcomes.join("\\n"));
+`;
+
+test("a file that is written over holds what Node would leave, also when writing fails half-way", async (t) => {
+  const limited = `trap "" XFSZ; ulimit -f 8; exec "$@"`;
+  const { stdout, stderr, code } = await runScript(OVER, [], {}, ["bash", "-c", limited, "bash"]);
+  t.is(code, 0, stderr);
+  const [ours = "", theirs = ""] = stdout.trim().split("\n");
+  t.is(ours, theirs);
+  t.true(ours.includes("EFBIGwrite"), ours);
+  t.true(ours.includes("ENOSPCwrite"), ours);
+});

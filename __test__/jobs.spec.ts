@@ -1,5 +1,6 @@
 /** Hashes of `maniac/jobs` beside `node:crypto`, published vectors, and what all jobs promise: copies, order, aborts, ends. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import { execFileSync } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
@@ -133,6 +134,22 @@ test("files are hashed by path, alone and many, and a missing one is named", asy
   t.is((error as { index?: number }).index, 1);
   t.is(((await t.throwsAsync(hashFile("xxh3", folder))) as NodeJS.ErrnoException).code, "EISDIR");
 });
+
+// One processor has one lane.
+(os.availableParallelism() > 1 ? test : test.skip)(
+  "few files of one call are hashed by several threads",
+  async (t) => {
+    const pipes = ["first", "second"].map((name) => path.join(folder, name));
+    for (const pipe of pipes) execFileSync("mkfifo", [pipe]);
+    const digests = hashFile("sha256", pipes);
+    // The second one's reader is there while the first still waits for a writer.
+    for (const pipe of pipes.toReversed()) await fs.promises.writeFile(pipe, pipe);
+    t.deepEqual(
+      await digests,
+      pipes.map((pipe) => crypto.createHash("sha256").update(pipe).digest("hex")),
+    );
+  },
+);
 
 test("a hash is a stream: data is piped through it", async (t) => {
   const chunks = Array.from({ length: 50 }, (_, at) => Buffer.from(counting(at * 997)));

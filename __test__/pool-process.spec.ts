@@ -16,7 +16,8 @@ test("a process with an idle pool exits by itself, one with tasks when they have
     const pool = new Pool({ filename: ${tasks}, minThreads: 2 });
     await pool.run({ a: 1, b: 1 });
     process.on("exit", () => console.log("idle", pool.threads.length));`);
-  t.deepEqual([idle.code, idle.stdout.trim(), idle.stderr], [0, "idle 2", ""]);
+  // Two, and a spare one.
+  t.deepEqual([idle.code, idle.stdout.trim(), idle.stderr], [0, "idle 3", ""]);
   const busy = await script(`
     const pool = new Pool({ filename: ${tasks}, minThreads: 0 });
     const words = new Int32Array(new SharedArrayBuffer(16));
@@ -24,6 +25,14 @@ test("a process with an idle pool exits by itself, one with tasks when they have
     pool.run(words, { name: "waitUntil" }).then(said);
     pool.run({ a: 1, b: 1 }).then((value) => { said(value); Atomics.store(words, 0, 1); });`);
   t.deepEqual([busy.code, busy.stdout.trim(), busy.stderr], [0, "2\nwaited", ""]);
+});
+
+test("flags that Node takes for the whole process keep no thread from starting", async (t) => {
+  const source = `import("maniac/pool").then(async ({ Pool }) => {
+    console.log(await new Pool({ filename: ${tasks} }).run({ a: 1, b: 1 }));
+  });`;
+  const ended = await run(["--stack-size=900", "--eval", source]);
+  t.deepEqual([ended.code, ended.stdout.trim(), ended.stderr], [0, "2", ""]);
 });
 
 test("process.exit ends a process whose tasks compute for ever", async (t) => {

@@ -196,8 +196,8 @@ test("promises are intercepted in ES modules and CommonJS, however they are impo
      import { createRequire } from "node:module";
      import { registerReport } from ${JSON.stringify(hook)};
      const required = createRequire(import.meta.url);
-     // Node's loader reads ES modules by the same function.
-     const loaded = registerReport().intercepted["promises.readFile"];
+     // Node 20's loader reads ES modules by the same function.
+     const loaded = registerReport().intercepted["promises.readFile"] ?? 0;
      await readFile("module.mjs");
      await all.readFile("module.mjs");
      await promises.readFile("module.mjs");

@@ -8,12 +8,13 @@ import test from "ava";
 import { syncAwait } from "maniac";
 import { mpsc } from "maniac/channel";
 import { stat } from "maniac/fs";
+import * as net from "maniac/net";
 import { Pool, type PoolOptions } from "maniac/pool";
 import { run } from "./fakes/subprocess.js";
 
 const filename = new URL("./fixtures/sync-tasks.js", import.meta.url).href;
 const make = (options: PoolOptions = {}): Pool =>
-  new Pool({ filename, minThreads: 1, maxThreads: 1, ...options });
+  new Pool({ filename, minThreads: 1, maxThreads: 1, spareThreads: 0, ...options });
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), "maniac-sync-"));
 test.after.always(() => fs.rmSync(folder, { recursive: true, force: true }));
@@ -97,13 +98,79 @@ test("a task that blocks is compensated for by another thread", async (t) => {
   t.is(await received, 5050);
 });
 
-for (const how of ["pipe", "timer"]) {
+/** A server of this thread. */
+async function server(
+  serve: (socket: net.Socket) => void,
+  ...at: [string] | [number, string]
+): Promise<net.Server> {
+  const listening = net.createServer({ allowHalfOpen: true }, serve);
+  await new Promise<void>((resolve) => listening.listen(...(at as [number, string]), resolve));
+  return listening;
+}
+
+const echo = (socket: net.Socket): void => void socket.on("error", () => undefined).pipe(socket);
+const portOf = (listening: net.Server): number => (listening.address() as net.Address).port;
+
+test("sockets: connected, written, read and ended by it", async (t) => {
+  await using pool = make();
+  await using tcp = await server(echo, 0, "localhost");
+  const name = path.join(folder, "socket");
+  await using local = await server(echo, name);
+  t.true(local.listening);
+  const seen = [
+    ...[true, false, "open", true, "h\xe9llo", 20, 2_000_005, 2_000_005],
+    ...["1234", "567", true, "bye", null, "ERR_STREAM_WRITE_AFTER_END", "ERR_SOCKET_CLOSED"],
+  ];
+  for (const to of [{ port: portOf(tcp) }, { port: portOf(tcp), host: "localhost" }, { path: name }]) {
+    t.deepEqual(await pool.run(to, { name: "talks" }), seen);
+  }
+});
+
+test("sockets: both ways in turn", async (t) => {
+  await using pool = make();
+  await using tcp = await server(echo, 0, "127.0.0.1");
+  t.deepEqual(await pool.run(portOf(tcp), { name: "talksBothWays" }), [
+    ...["ERR_MANIAC_UNSUPPORTED", "ERR_MANIAC_BUSY", "async", "ERR_MANIAC_TIMEOUT", "ERR_MANIAC_UNSUPPORTED"],
+    ...[0, "0123456789", "end", null, null],
+  ]);
+});
+
+test("sockets: what nobody reads is bounded, and nothing is lost", async (t) => {
+  await using pool = make();
+  const words = shared();
+  const name = path.join(folder, "bounded");
+  const length = 16 * 2 ** 20;
+  await using _local = await server(
+    (socket) => socket.end(Buffer.alloc(length), () => Atomics.store(words, 0, 1)),
+    name,
+  );
+  t.deepEqual(await pool.run({ path: name, words }, { name: "reads" }), [0, length]);
+});
+
+test("sockets: errors are those of the asynchronous calls, and what cannot be is refused", async (t) => {
+  await using pool = make();
+  // Nobody listens there any more.
+  const gone = await server(echo, 0, "127.0.0.1");
+  const port = portOf(gone);
+  await gone[Symbol.asyncDispose]();
+  t.deepEqual(await pool.run({ port, folder }, { name: "netFailures" }), [
+    [],
+    [
+      ...["ERR_MISSING_ARGS", "ERR_SOCKET_BAD_PORT", "ABORT_ERR", "ERR_MANIAC_UNSUPPORTED"],
+      ...["ERR_MANIAC_UNSUPPORTED", "ERR_MANIAC_UNSUPPORTED", "ERR_SOCKET_CLOSED", "ERR_INVALID_ARG_TYPE"],
+    ],
+  ]);
+});
+
+for (const how of ["pipe", "timer", "socket"]) {
   test(`the cancellation of a task ends its syncAwait, and its thread goes on: ${how}`, async (t) => {
+    await using silent = await server(echo, 0, "127.0.0.1");
     await using pool = make({ cancelTimeout: 60_000 });
     const [thread] = pool.threads;
     const words = shared();
     const controller = new AbortController();
-    const blocked = pool.run({ how, pipe: pipe(), words }, { name: "blocks", signal: controller.signal });
+    const task = { how, pipe: pipe(), port: portOf(silent), words };
+    const blocked = pool.run(task, { name: "blocks", signal: controller.signal });
     await reached(words, 1, 1);
     controller.abort();
     await t.throwsAsync(blocked, { name: "AbortError" });
@@ -113,10 +180,13 @@ for (const how of ["pipe", "timer"]) {
 
   test(`a Worker is ended while it blocks: ${how}`, async (t) => {
     const words = shared();
+    const silent = await server(echo, 0, "127.0.0.1");
+    t.teardown(() => silent.close());
+    const port = portOf(silent);
     const source = `import(${JSON.stringify(filename)}).then(({ blocks }) => blocks(require("node:worker_threads").workerData));`;
     const workers = Array.from(
       { length: 3 },
-      () => new Worker(source, { eval: true, workerData: { how, pipe: pipe(), words } }),
+      () => new Worker(source, { eval: true, workerData: { how, pipe: pipe(), port, words } }),
     );
     await reached(words, 1, 3);
     t.deepEqual(await Promise.all(workers.map((worker) => worker.terminate())), [1, 1, 1]);
@@ -127,12 +197,16 @@ test("process.exit while Workers block", async (t) => {
   const ended = await run([
     "--input-type=module",
     "--eval",
-    `import { Pool } from "maniac/pool";
+    `import net from "node:net";
+    import { Pool } from "maniac/pool";
+    const server = net.createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.on("listening", resolve));
+    const { port } = server.address();
     const pool = new Pool({ filename: ${JSON.stringify(filename)}, minThreads: 1 });
     const words = new Int32Array(new SharedArrayBuffer(16));
     const pipe = ${JSON.stringify(pipe())};
-    for (const how of ["pipe", "timer", "rm"]) void pool.run({ how, pipe, words }, { name: "blocks" });
-    while (Atomics.load(words, 1) < 3) await new Promise((resolve) => setImmediate(resolve));
+    for (const how of ["pipe", "timer", "rm", "socket"]) void pool.run({ how, pipe, port, words }, { name: "blocks" });
+    while (Atomics.load(words, 1) < 4) await new Promise((resolve) => setImmediate(resolve));
     process.exit(3);`,
   ]);
   t.deepEqual([ended.code, ended.stderr], [3, ""]);

@@ -1,6 +1,6 @@
 /**
- * Workers that end in any order with operations of every kind in flight. Each round is a crowd of them; afterwards the process has
- * no more descriptors and threads than after the first, and hardly more memory. `MANIAC_DEEP=1` runs 100 rounds of 32.
+ * Workers that end in any order with operations of every kind in flight: a hundred, in crowds. Afterwards the process has no more
+ * descriptors and threads than after the first crowd, and hardly more memory. `MANIAC_DEEP=1` runs a crowd of 100 first, then 100 of 32.
  */
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -12,6 +12,7 @@ import test from "ava";
 import { metrics } from "maniac";
 import { mpsc, type Receiver, type Sender } from "maniac/channel";
 import * as fs from "maniac/fs";
+import { createServer, type Socket } from "maniac/net";
 import { setTimeout } from "maniac/timers";
 
 const require = createRequire(import.meta.url);
@@ -25,6 +26,8 @@ const WORKER = `
     const timers = await import(${href("maniac/timers")});
     const channel = await import(${href("maniac/channel")});
     const net = await import(${href("maniac/net")});
+    const { hashFile } = await import(${href("maniac/jobs")});
+    const { syncAwait } = await import(${href("maniac")});
     const random = (most) => Math.floor(Math.random() * most);
     const sender = channel.Sender.from(data.sender);
     const receiver = channel.Receiver.from(data.receiver);
@@ -55,6 +58,14 @@ const WORKER = `
         server.close();
       },
       async () => {
+        const server = net.createSocket("udp4");
+        await new Promise((resolve) => server.bind(0, "127.0.0.1", resolve));
+        for (let count = 0; count < 20; count++) server.send(Buffer.alloc(random(2000)), server.address().port, "127.0.0.1");
+        await timers.setTimeout(random(5));
+        server.close();
+      },
+      () => hashFile("sha256", [process.execPath, data.scratch + "/none"]).catch(() => 0),
+      async () => {
         const { sender, receiver } = channel.mpsc(1);
         const own = channel.Sender.from(sender.handle());
         sender.handle();
@@ -68,6 +79,12 @@ const WORKER = `
     parentPort.postMessage("busy");
     if (data.how === "exit") timers.setTimeout(random(30)).then(() => process.exit());
     if (data.how === "throw") timers.setTimeout(random(30)).then(() => { throw new Error("on purpose"); });
+    if (data.how === "sync") {
+      await timers.setTimeout(random(10));
+      const socket = syncAwait(net.connect, { path: data.silent });
+      syncAwait({ on: socket }, socket.write, Buffer.alloc(random(10_000)));
+      syncAwait({ on: socket }, socket.read);
+    }
     if (data.how === "block") {
       const never = channel.mpsc(1);
       await timers.setTimeout(random(10));
@@ -76,14 +93,21 @@ const WORKER = `
   })();
 `;
 
-const HOWS = ["terminate", "exit", "throw", "block"] as const;
+const HOWS = ["terminate", "exit", "throw", "block", "sync"] as const;
 
 /** Runs a Worker, ends it as `how` says, and waits for that. */
-async function busyWorker(number: number, scratch: string): Promise<void> {
+async function busyWorker(number: number, scratch: string, silent: string): Promise<void> {
   const how = HOWS[number % HOWS.length] as (typeof HOWS)[number];
   const out = mpsc<{ number: number }>(4);
   const into = mpsc<number>(4);
-  const data = { number, scratch, how, sender: out.sender.handle(), receiver: into.receiver.handle() };
+  const data = {
+    number,
+    scratch,
+    silent,
+    how,
+    sender: out.sender.handle(),
+    receiver: into.receiver.handle(),
+  };
   out.sender.close();
   const worker = new Worker(WORKER, { eval: true, workerData: data });
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
@@ -93,7 +117,7 @@ async function busyWorker(number: number, scratch: string): Promise<void> {
   const ends = [receiveAll(out.receiver, number), sendAll(into.sender)];
   await Promise.race([busy, ended]);
   await setTimeout(Math.random() * 30);
-  if (how === "terminate" || how === "block") await worker.terminate();
+  if (how !== "exit" && how !== "throw") await worker.terminate();
   await ended;
   // Both ends here learn that the Worker's are gone.
   await Promise.all(ends);
@@ -130,18 +154,28 @@ const count = (folder: string): number => readdirSync(folder).length;
 const threads = (): number => count("/proc/self/task") - metrics().blocking.threads;
 
 test("Workers end in any order with operations in flight, and leave nothing behind", async (t) => {
+  t.timeout(600_000);
   const scratch = mkdtempSync(join(tmpdir(), "maniac-workers-"));
   t.teardown(() => rmSync(scratch, { recursive: true, force: true }));
   // The heaps of ended Workers are used again, so memory levels off after some rounds.
-  const short = { warm: 1, rounds: 2, workers: 16, most: 256 };
-  const deep = { warm: 8, rounds: 100, workers: 32, most: 192 };
-  const { warm, rounds, workers, most } = process.env.MANIAC_DEEP === undefined ? short : deep;
-  const round = async (): Promise<void> => {
-    await Promise.all(Array.from({ length: workers }, (_, number) => busyWorker(number, scratch)));
+  const short = { first: 40, warm: 1, rounds: 3, workers: 20, most: 256 };
+  const deep = { first: 100, warm: 8, rounds: 100, workers: 32, most: 192 };
+  const { first, warm, rounds, workers, most } = process.env.MANIAC_DEEP === undefined ? short : deep;
+  const silent = join(scratch, "silent");
+  const peers = new Set<Socket>();
+  const server = createServer((peer) => {
+    peers.add(peer.on("error", () => undefined).on("close", () => peers.delete(peer)));
+    peer.resume();
+  });
+  await new Promise<void>((resolve) => server.listen(silent, resolve));
+  t.teardown(() => server.close());
+  const round = async (crowd = workers): Promise<void> => {
+    await Promise.all(Array.from({ length: crowd }, (_, number) => busyWorker(number, scratch, silent)));
     await settled();
+    while (peers.size > 0) await new Promise((resolve) => setImmediate(resolve));
   };
   await fs.stat(scratch);
-  for (let turn = 0; turn < warm; turn++) await round();
+  for (let turn = 0; turn < warm; turn++) await round(turn === 0 ? first : workers);
   const before = { files: count("/proc/self/fd"), threads: threads(), memory: process.memoryUsage.rss() };
   for (let turn = 0; turn < rounds; turn++) await round();
   t.true(
@@ -152,7 +186,7 @@ test("Workers end in any order with operations in flight, and leave nothing behi
   const grown = (process.memoryUsage.rss() - before.memory) / 2 ** 20;
   t.true(grown < most, `memory grew by ${grown} MiB`);
   t.log(
-    `${rounds} rounds of ${workers}: ${grown.toFixed(0)} MiB more, ${count("/proc/self/fd")} descriptors, ${threads()} threads`,
+    `${first} at once, ${rounds} rounds of ${workers}: ${grown.toFixed(0)} MiB more, ${count("/proc/self/fd")} descriptors, ${threads()} threads`,
   );
   const { inFlight, queued } = metrics().operations;
   t.deepEqual([inFlight, queued], [0, 0]);

@@ -1,6 +1,6 @@
 /**
  * Hashing a folder with `maniac/jobs`, beside `node:crypto` in a piscina pool, a file a task and in batches. In turn, the median of several
- * rounds; prints a line of JSON for each bench, as `node-files.ts` does.
+ * rounds; prints a line of JSON for each bench, as `benches/rust` does.
  *
  * Run: `node target/js/benches/node-jobs.js [--rounds N]`
  */

@@ -84,8 +84,17 @@ const choice = only === undefined ? [] : ["--only", only];
 const facade = [...choice, ...(noBun ? [] : ["--bun", bunTool.path])];
 await collect([RUNTIMES, "--rounds", rounds, ...choice, ...go.flatMap((path) => ["--go", path])]);
 if (only === undefined) await collect([CHANNELS, "", rounds, ...go]);
-await script("node-files", ...facade);
-await script("node-net", ...facade, "--client", RUNTIMES);
+await collect([
+  process.execPath,
+  "dist/cli/main.js",
+  "bench",
+  "--json",
+  "--rounds",
+  rounds,
+  ...facade,
+  "--client",
+  RUNTIMES,
+]);
 if (only === undefined) {
   await script("node-pool");
   await script("node-jobs");

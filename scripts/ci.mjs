@@ -1,7 +1,7 @@
 // Everything that CI runs, and the same anywhere else: `bash .ci/run`.
 
 import { cargo, closing, exit } from "./lib/counts.mjs";
-import { crossSteps, installed } from "./lib/cross.mjs";
+import { crossSteps, installed, machineSteps } from "./lib/cross.mjs";
 import { requireMachine } from "./lib/machine.mjs";
 import { succeeds, which } from "./lib/run.mjs";
 import { inRepo, npm } from "./lib/setup.mjs";
@@ -45,6 +45,14 @@ await main(
       minutes: 30,
     },
     {
+      name: "ecosystem",
+      about: "well-known crates on maniac, one program each",
+      command: ["cargo", "test", "--manifest-path", "examples/ecosystem/Cargo.toml", "--examples"],
+      env: { CARGO_TARGET_DIR: targetFolder("ecosystem") },
+      count: cargo,
+      minutes: 30,
+    },
+    {
       name: "msrv",
       about: `every crate compiles with Rust ${MSRV}`,
       unable: withoutMsrv,
@@ -53,6 +61,7 @@ await main(
       count: exit,
     },
     ...crossSteps(crates()),
+    ...machineSteps(500),
   ],
   { program: ".ci/run", logs: "ci", closing: ({ passed, failed }) => `${passed} passed, ${failed} failed` },
 );

@@ -1,7 +1,7 @@
 // `npm run deep`: the proofs that take too long for every change. miri, the address sanitizer, the long forms of the tests and
 // of the loom models, and what the dependencies may be.
 import { cargo, closing, exit, tap } from "./lib/counts.mjs";
-import { windowsStep } from "./lib/cross.mjs";
+import { machineSteps, windowsStep, withoutStrace } from "./lib/cross.mjs";
 import { requireMachine } from "./lib/machine.mjs";
 import { withoutNodeTests } from "./lib/node-tests/source.mjs";
 import { which } from "./lib/run.mjs";
@@ -55,6 +55,20 @@ await main(
       count: tap,
     },
     {
+      name: "node-beside",
+      about:
+        "a minute of http, files, crypto, worker_threads and child processes beside tasks that are preempted",
+      after: build.map(({ name }) => name),
+      unable: withoutStrace,
+      command: [
+        ...nodeModule("ava/entrypoints/cli.mjs"),
+        ...["--tap", "--timeout=60m", "target/js/__test__/beside.spec.js"],
+      ],
+      env: { MANIAC_DEEP: "1" },
+      minutes: 60,
+      count: tap,
+    },
+    {
       name: "node-tests",
       about: "Node's own tests of files, sockets and datagrams pass on maniac (docs/node-tests.md)",
       after: build.map(({ name }) => name),
@@ -63,6 +77,7 @@ await main(
       minutes: 60,
       count: closing,
     },
+    ...machineSteps(20_000),
     windowsStep(20_000),
     {
       name: "deny",

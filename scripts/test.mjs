@@ -28,6 +28,16 @@ const LIMITS = /** @type {const} */ ([
     about: "with 64 KiB of locked memory and without CAP_IPC_LOCK",
   },
 ]);
+/** Kernels that are older or poorer than this one, as far as a ring can tell. */
+const FAULTS = [
+  { faults: "old", about: "drivers and I/O on a ring of about Linux 5.6", skips: ["setup::"] },
+  // What goes along with another's write is sent by the ring.
+  {
+    faults: "bare",
+    about: "the same on a ring that knows next to nothing",
+    skips: ["setup::", "streams::gathered"],
+  },
+];
 const SPECS = [...nodeModule("ava/entrypoints/cli.mjs"), "--tap"];
 const build = buildSteps();
 const built = build.map(({ name }) => name);
@@ -97,6 +107,17 @@ function rustSteps() {
       env: { MANIAC_DRIVER: "auto", RUST_TEST_THREADS: "1" },
       count: cargo,
     },
+    ...FAULTS.map(({ faults, about, skips }) => ({
+      name: `rust-ring-${faults}`,
+      about,
+      unable: uringRefused,
+      command: [
+        ...[...CARGO_TEST, ...TARGETS, "--package=maniac-driver", "--package=maniac-io", "--"],
+        ...skips.flatMap((test) => ["--skip", test]),
+      ],
+      env: { MANIAC_DRIVER: "uring", MANIAC_RING_FAULTS: faults },
+      count: cargo,
+    })),
     {
       name: "rust-abort",
       about: 'what waiting and aborting do in a program built with panic = "abort"',
@@ -178,7 +199,7 @@ function nodeSteps() {
       // Compilers, tours, hashes: they learn nothing new here.
       command: [
         ...["cargo", "xtask", wrapper, "--"],
-        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{cli,docs,example-addon,jobs*}.spec.js"],
+        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{beside,cli,docs,example-addon,jobs*}.spec.js"],
       ],
       env: { MANIAC_DRIVER: "auto" },
       count: tap,

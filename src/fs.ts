@@ -5,6 +5,8 @@
  * takes `{ signal }`. Beyond Node there are {@link readMany}, {@link allocAligned}, `constants.O_DIRECT` and
  * {@link FileHandle.copyTo}; of `node:fs`, {@link createReadStream} and {@link createWriteStream}.
  *
+ * Each operation is told on `node:diagnostics_channel`: `tracingChannel("maniac:fs")` gives its subscribers an {@link FsMessage}.
+ *
  * @module
  */
 import { constants } from "node:fs";
@@ -36,6 +38,7 @@ import { watch } from "./internal/watch.js";
 
 export type { CopyOptions, CopyTarget } from "./internal/copy.js";
 export type { CpOptions } from "./internal/cp.js";
+export type { FsMessage } from "./internal/diagnostics.js";
 export type { CloseCallback, OpenDirOptions, ReadCallback } from "./internal/dir.js";
 export type {
   HandleReadFileOptions,

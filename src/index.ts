@@ -9,6 +9,7 @@ import { invalidType, invalidValue, outOfRange } from "./internal/node-errors.js
 import { refuseMainThread } from "./internal/sync-await.js";
 import { perform } from "./internal/sync-operations.js";
 import { validFunction, validSignal } from "./internal/validate.js";
+import type { ConnectOptions, connect, Socket } from "./net.js";
 
 export { ManiacError, type ManiacErrorCode } from "./errors.js";
 
@@ -203,8 +204,17 @@ export interface SyncAwaitOptions {
   timeout?: number | undefined;
   /** Aborts the operation. Only what runs while this thread is blocked can abort it: in a pool's task, its own signal. */
   signal?: AbortSignal | undefined;
-  /** Whose method the operation is: a `FileHandle`, a `Sender` or a `Receiver`. */
+  /** Whose method the operation is: a `FileHandle`, a `Socket`, a `Sender` or a `Receiver`. */
   on?: object | undefined;
+}
+
+/** Where {@link syncAwait} connects to: options, a port and a host, or a path. */
+export type ConnectArguments = [options: ConnectOptions] | [portOrPath: number | string, host?: string];
+
+/** {@link SyncAwaitOptions} for a socket's methods. */
+export interface OnSocket extends SyncAwaitOptions {
+  /** The socket, connected. */
+  on: Socket;
 }
 
 /**
@@ -214,6 +224,10 @@ export interface SyncAwaitOptions {
  *
  * It takes the functions of `maniac/fs` and `maniac/timers`; with `on`, methods of `FileHandle`, `Sender.send` and `Receiver.recv`.
  * Result and error are those of the asynchronous call. The cancellation of a pool's task ends it with an `AbortError`.
+ *
+ * Of `maniac/net` it takes `lookup`; `connect`, which gives a socket that is connected; and with a connected socket as `on`, `read` (the next bytes,
+ * null at the peer's end), `write` (until the system has taken all) and `end` (until all is sent). What fails there is thrown,
+ * not emitted. The socket may be used both ways in turn. Servers and datagram sockets are not for threads that block.
  *
  * @param operation - the function, not its promise.
  * @param parameters - its arguments.
@@ -256,6 +270,44 @@ export function syncAwait<A extends unknown[], R>(
   operation: (...parameters: A) => Promise<R>,
   ...parameters: A
 ): R;
+/**
+ * Connects, as `connect` of `maniac/net`.
+ *
+ * @param operation - `connect`.
+ * @param parameters - its arguments, without a listener.
+ * @returns the socket, connected.
+ */
+export function syncAwait(operation: typeof connect, ...parameters: ConnectArguments): Socket;
+export function syncAwait(
+  options: SyncAwaitOptions,
+  operation: typeof connect,
+  ...parameters: ConnectArguments
+): Socket;
+/**
+ * Reads from a socket, writes to it, ends it.
+ *
+ * @param options - the socket as `on`; `timeout` and `signal` as above.
+ * @param operation - its `read`, `write` or `end`.
+ * @param parameters - the method's arguments, without a callback.
+ * @returns for `read`, the bytes, or text where the socket has an encoding; null at the peer's end.
+ */
+export function syncAwait(
+  options: OnSocket,
+  operation: Socket["end"],
+  data?: Uint8Array | string,
+  encoding?: BufferEncoding,
+): Socket;
+export function syncAwait(
+  options: OnSocket,
+  operation: Socket["read"],
+  size?: number,
+): Buffer | string | null;
+export function syncAwait(
+  options: OnSocket,
+  operation: Socket["write"],
+  data: Uint8Array | string,
+  encoding?: BufferEncoding,
+): boolean;
 export function syncAwait(first: unknown, ...rest: unknown[]): unknown {
   refuseMainThread("syncAwait");
   if (typeof first === "function")

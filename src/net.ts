@@ -2,10 +2,16 @@
  * `maniac/net`: the shape of `node:net` and `node:dgram` over the runtime's driver. Each environment's sockets share one
  * ring or epoll with its files; names are looked up by the runtime's threads, never behind Node's four.
  *
+ * `node:diagnostics_channel` tells of look-ups, connections and listening: `tracingChannel("maniac:net")` gives its subscribers a
+ * {@link NetMessage}, and Node's own channels (`net.client.socket`, `net.server.socket`, `net.server.listen`, `udp.socket`) are served too.
+ *
  * @module
  */
+import { publishClient, publishDatagram } from "./internal/diagnostics.js";
+import { registerBlocking } from "./internal/net-blocking.js";
 import { DatagramSocket } from "./internal/net-dgram.js";
-import { type Callback, normalize } from "./internal/net-options.js";
+import { type Found, type LookupOptions, lookup as runtimeLookup } from "./internal/net-lookup.js";
+import { type Callback, normalize, validString } from "./internal/net-options.js";
 import { Server, type ServerOptions } from "./internal/net-server.js";
 import { Socket } from "./internal/net-socket.js";
 import type {
@@ -15,6 +21,7 @@ import type {
   RemoteInfo,
   SocketOptions,
 } from "./internal/net-types.js";
+import { validObject } from "./internal/validate.js";
 
 export {
   BlockList,
@@ -27,6 +34,7 @@ export {
   setDefaultAutoSelectFamily,
   setDefaultAutoSelectFamilyAttemptTimeout,
 } from "node:net";
+export type { NetMessage } from "./internal/diagnostics.js";
 export { DatagramSocket } from "./internal/net-dgram.js";
 export type { Address } from "./internal/net-link.js";
 export type { Found, Lookup, LookupOptions } from "./internal/net-lookup.js";
@@ -72,6 +80,7 @@ export function connect(portOrPath: number | string, listener?: Callback): Socke
 export function connect(...args: unknown[]): Socket {
   const [options] = normalize(args);
   const socket = new Socket(options as SocketOptions);
+  publishClient(socket);
   if (typeof options.timeout === "number" && options.timeout) {
     socket.setTimeout(options.timeout);
   }
@@ -84,6 +93,33 @@ export function connect(...args: unknown[]): Socket {
 
 /** Another name of {@link connect}, as in Node. */
 export const createConnection: typeof connect = connect;
+
+/**
+ * Looks a name up through the runtime's threads, as `dns.promises.lookup` does through Node's four.
+ *
+ * @param hostname - the name; an address is given back.
+ * @param options - `family`, `hints`, and `all` for every address instead of the first.
+ * @returns a promise of the address, which rejects with `ENOTFOUND` and its like.
+ *
+ * @example
+ * ```ts
+ * import { lookup } from "maniac/net";
+ *
+ * const { address } = await lookup("127.0.0.1");
+ * console.log(address); // 127.0.0.1
+ * ```
+ */
+export function lookup(hostname: string, options: LookupOptions & { all: true }): Promise<Found[]>;
+export function lookup(hostname: string, options?: LookupOptions): Promise<Found>;
+export function lookup(hostname: string, options: LookupOptions = {}): Promise<Found | Found[]> {
+  return new Promise((resolve, reject) => {
+    const wanted = validObject(options, "options") as LookupOptions;
+    runtimeLookup(validString(hostname, "hostname"), wanted, (error, address: string | Found[], family) => {
+      if (error) reject(error);
+      else resolve(typeof address === "string" ? { address, family: family as number } : address);
+    });
+  });
+}
 
 /**
  * Makes a server: `([options][, listener])`. It takes connections once {@link Server.listen} is called.
@@ -128,5 +164,9 @@ export function createSocket(
   options: DatagramType | DatagramOptions,
   listener?: (message: Buffer, info: RemoteInfo) => void,
 ): DatagramSocket {
-  return new DatagramSocket(options, listener);
+  const socket = new DatagramSocket(options, listener);
+  publishDatagram(socket);
+  return socket;
 }
+
+registerBlocking(connect, lookup);

@@ -21,13 +21,18 @@ export function runScript(
   source: string,
   flags: readonly string[] = [],
   env: NodeJS.ProcessEnv = {},
+  before: readonly string[] = [],
 ): Promise<Ended> {
   const prelude = `import ${JSON.stringify(install)};\nimport * as fs from "maniac/fs";\nimport * as node from "node:fs/promises";\n`;
-  return run([...flags, "--input-type=module", "--eval", prelude + source], env);
+  return run([...flags, "--input-type=module", "--eval", prelude + source], env, before);
 }
 
-/** Runs Node with `args` in the package's directory. */
-export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
+/** Runs Node with `args` in the package's directory; `before` are words before the whole command. */
+export function run(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  before: readonly string[] = [],
+): Promise<Ended> {
   return new Promise((resolve) => {
     const options = {
       cwd: root,
@@ -35,7 +40,8 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promi
       timeout: 60_000,
       maxBuffer: 16 * 1024 * 1024,
     };
-    execFile(process.execPath, [...args], options, (error, stdout, stderr) => {
+    const [program = "", ...words] = [...before, process.execPath, ...args];
+    execFile(program, words, options, (error, stdout, stderr) => {
       resolve({
         code: error === null ? 0 : ((error as { code?: number | string }).code ?? error.signal ?? null),
         stdout,

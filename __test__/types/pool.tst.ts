@@ -4,6 +4,7 @@ import type { Stats } from "node:fs";
 import { syncAwait } from "maniac";
 import { mpsc, type Receiver } from "maniac/channel";
 import { readdir, stat } from "maniac/fs";
+import { connect, createServer, type Found, lookup, type Socket } from "maniac/net";
 import { move, Pool, type RunOptions, type TaskContext } from "maniac/pool";
 import { describe, expect, test } from "tstyche";
 
@@ -33,5 +34,18 @@ describe("syncAwait", () => {
     expect(syncAwait(stat, "/")).type.toBeAssignableTo<Stats | object>();
     expect(syncAwait).type.not.toBeCallableWith(readdir("/"));
     expect(syncAwait).type.not.toBeCallableWith(stat, true);
+  });
+
+  test("of sockets, what their events would tell", () => {
+    const socket = syncAwait(connect, 80, "localhost");
+    expect(socket).type.toBe<Socket>();
+    expect(syncAwait({ timeout: 5 }, connect, { path: "/run/x" })).type.toBe<Socket>();
+    expect(syncAwait({ on: socket }, socket.read, 4)).type.toBe<Buffer | string | null>();
+    expect(syncAwait({ on: socket }, socket.write, "text", "latin1")).type.toBe<boolean>();
+    expect(syncAwait({ on: socket, timeout: 5 }, socket.end)).type.toBe<Socket>();
+    expect(syncAwait(lookup, "localhost")).type.toBe<Found>();
+    expect(syncAwait).type.not.toBeCallableWith({ on: socket }, socket.write, 7);
+    expect(syncAwait).type.not.toBeCallableWith(connect, true);
+    expect(syncAwait).type.not.toBeCallableWith(createServer);
   });
 });

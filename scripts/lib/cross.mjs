@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { cargo, exit } from "./counts.mjs";
-import { ROOT, run, which } from "./run.mjs";
+import { ROOT, run, succeeds, which } from "./run.mjs";
 import { select } from "./workspace.mjs";
 
 /** @typedef {import("./steps.mjs").Step} Step */
@@ -38,13 +38,18 @@ const NOT_EMULATED = Object.entries({
     "preinitialised_slots_do_not_fault",
   ],
   "what a file below /proc says is the emulator's own, or made up": ["no_priority_changes"],
-  "a filter of system calls is the machine's own kind": ["works_where_membarrier_is_refused"],
+  "a filter of system calls is the machine's own kind": [
+    "works_where_membarrier_is_refused",
+    "a_signal_that_is_sent_would_be_noticed",
+    "a_handler_that_was_refused_is_not_taken_for_installed",
+  ],
   "a program that starts itself again starts a foreign program there": [
     "an_earlier_handler_still_gets_its_faults",
     "an_overflow_names_the_task",
     "a_panic_that_leaves_a_destructor_during_the_unwind_ends_the_process",
     "an_unmarked_foreign_frame_ends_the_process",
     "no_signal_is_sent",
+    "the_limit_is_warned_about_once",
     "other_faults_take_their_course",
     "the_overflow_of_a_thread_goes_to_the_standard_library",
   ],
@@ -169,4 +174,46 @@ export async function installed(command, there, env = {}) {
   if (there()) return undefined;
   const errors = output.split("\n").filter((line) => /error|^E:/i.test(line));
   return `'${command.join(" ")}' did not bring it: ${ended ?? errors[0] ?? output.trim().split("\n").at(-1)}`;
+}
+
+/** The architectures whose machines `cargo xtask cross` emulates, each with a kernel of its own. */
+const MACHINES = ["aarch64", "riscv64", "loongarch64"];
+
+/**
+ * The switch's tests there.
+ * @param {number} preemptions of code with a pattern in every register
+ * @returns {Step[]}
+ */
+export function machineSteps(preemptions) {
+  return MACHINES.map((arch) => ({
+    name: `cross-${arch}`,
+    about: `${preemptions} preemptions of code with patterns in all registers, and the switch's other tests, on an emulated ${arch} with a real kernel`,
+    unable: () => withoutMachine(arch),
+    command: ["cargo", "xtask", "cross", arch],
+    env: { MANIAC_PREEMPTIONS: String(preemptions) },
+    minutes: 100,
+    count: cargo,
+  }));
+}
+
+/** Fetches what an emulated machine needs; why that did not work, if it did not. @param {string} arch */
+async function withoutMachine(arch) {
+  // The older qemu brings the libraries that the newer one needs.
+  const missing = await withoutPrograms(
+    ["cpio", "zstd", "qemu-system-aarch64", "riscv64-linux-gnu-gcc"],
+    "cpio zstd python3-venv qemu-system-arm gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
+  );
+  if (missing) return missing;
+  const log = join(ROOT, "target/logs/cross-tools.log");
+  const { code, output } = await run(["cargo", "xtask", "cross", "--tools", arch], { log });
+  const why = /^not run: cross \w+: (.*)$/m.exec(output)?.[1];
+  return code === 0 ? undefined : (why ?? output.trim().split("\n").at(-1));
+}
+
+/** Installs strace; why that did not work, if it did not, or why it is of no use. */
+export async function withoutStrace() {
+  const missing = await withoutPrograms(["strace"], "strace");
+  if (missing) return missing;
+  const traces = succeeds(["strace", "-f", "-Y", "-e", "trace=none", "true"]);
+  return traces ? undefined : "strace may not trace here";
 }

@@ -121,8 +121,8 @@ export function addressNodeSteps(after) {
         ],
         ...[folder, sanitizerLibrary() ?? ""],
         ...nodeModule("ava/entrypoints/cli.mjs"),
-        // That spec starts a compiler.
-        ...["--tap", "--timeout=10m", "target/js/__test__/*.spec.js", "!**/example-addon.spec.js"],
+        // Those specs start a compiler.
+        ...["--tap", "--timeout=10m", "target/js/__test__/*.spec.js", "!**/{beside,example-addon}.spec.js"],
       ],
       // What Node itself leaves at its end is not ours.
       env: { ASAN_OPTIONS: "detect_leaks=0" },

@@ -12,6 +12,9 @@ const HELP = `maniac: an M:N async runtime for Node
   maniac try [--runs N] [--json] -- COMMAND
                                             your own command without and with maniac/register: time, processor time,
                                             reads, and whether it does the same
+  maniac bench [--quick] [--rounds N] [--only WORD] [--bun PROGRAM] [--json]
+                                            files and sockets beside Node's own and Bun's, as a table;
+                                            --quick: a tenth of the work
   maniac help                               this text
   maniac version                            the version
 
@@ -27,6 +30,8 @@ async function run([command = "help", ...words]: readonly string[]): Promise<num
       return (await import("./doctor.js")).doctor(words);
     case "try":
       return (await import("./try.js")).tryCommand(words);
+    case "bench":
+      return (await import("./bench.js")).bench(words);
     case "version":
     case "--version": {
       process.stdout.write(`${(await import("../index.js")).probe().version}\n`);

@@ -23,14 +23,14 @@ export class Screen {
   /** A line that stays. */
   line(text = ""): void {
     if (!this.#quiet) {
-      this.#clear();
+      this.clear();
       process.stderr.write(`${text}\n`);
     }
   }
 
   /** A line about something wrong; never kept back. */
   problem(text: string): void {
-    this.#clear();
+    this.clear();
     process.stderr.write(`${this.red(text)}\n`);
   }
 
@@ -45,7 +45,8 @@ export class Screen {
     }
   }
 
-  #clear(): void {
+  /** Takes the live line away. */
+  clear(): void {
     if (this.#drawn) {
       process.stderr.write("\r\u001b[K");
       this.#drawn = false;

@@ -88,6 +88,8 @@ export class Engine {
   inFlight = 0;
   /** Set with the first socket. */
   sockets: SocketEvents | undefined;
+  /** A call blocks this thread: what sockets are told is not heard until it has ended. */
+  standing = false;
 
   readonly #native: NativeEngine;
   readonly #submissions = new Int32Array(SUBMISSION_ENTRIES * ENTRY_WORDS);
@@ -205,7 +207,7 @@ export class Engine {
     }
     this.#budget = TURN_BUDGET;
     this.#flush();
-    if (this.inFlight > 0 && this.#broken === undefined) {
+    if ((this.inFlight > 0 || this.sockets !== undefined) && this.#broken === undefined) {
       this.#busy = true;
       try {
         this.#settle(this.#native.reap());

@@ -36,7 +36,7 @@ export interface Connectable {
 }
 
 /** One place to connect to. */
-interface Target {
+export interface Target {
   readonly address: string;
   readonly port: number;
   readonly family: number;
@@ -143,18 +143,20 @@ function destroy(socket: Connectable, error: Error): void {
   socket.destroy(error);
 }
 
-function wrongAddress({ address, family }: Found, { original }: Plan): Error | undefined {
+/** What is wrong with an address that a look-up gave, if anything. */
+export function wrongAddress({ address, family }: Found, { original }: Plan): Error | undefined {
   if (isIP(address) === 0) {
     return invalidIpAddress(address);
   }
   return family === 4 || family === 6 ? undefined : invalidFamily(family, original.host, original.port);
 }
 
-function targetOf(plan: Plan, { address, family }: Found): Target {
+/** Where a plan's connection goes. */
+export function targetOf(plan: Plan, { address, family }: Found): Target {
   return { address, family, port: plan.port, localAddress: plan.localAddress, localPort: plan.localPort };
 }
 
-/** The look-up gave all addresses: families alternate, the first found goes first. */
+/** The look-up gave all addresses. */
 function foundAll(socket: Connectable, plan: Plan, error: Error | null, found: readonly Found[]): void {
   if (!socket.connecting) {
     return;
@@ -164,13 +166,32 @@ function foundAll(socket: Connectable, plan: Plan, error: Error | null, found: r
     process.nextTick(destroy, socket, error);
     return;
   }
-  const groups: Found[][] = [[], []];
-  let preferred = 0;
   for (const one of found) {
     socket.emit("lookup", null, one.address, one.family, plan.host);
     if (!socket.connecting) {
       return;
     }
+  }
+  const targets = alternating(plan, found);
+  const only = targets[0];
+  if (only === undefined) {
+    const wrong = found[0] === undefined ? invalidIpAddress(undefined) : wrongAddress(found[0], plan);
+    process.nextTick(destroy, socket, wrong as Error);
+    return;
+  }
+  socket.touch();
+  if (targets.length === 1) {
+    connectOnce(socket, only);
+  } else {
+    new InTurn(socket, targets, plan.attemptTimeout).next();
+  }
+}
+
+/** What is tried in turn: families alternate, the first found goes first. */
+export function alternating(plan: Plan, found: readonly Found[]): Target[] {
+  const groups: Found[][] = [[], []];
+  let preferred = 0;
+  for (const one of found) {
     if (wrongAddress(one, plan) === undefined) {
       preferred ||= one.family;
       const group = groups[one.family === preferred ? 0 : 1] as Found[];
@@ -188,36 +209,36 @@ function foundAll(socket: Connectable, plan: Plan, error: Error | null, found: r
       }
     }
   }
-  const only = targets[0];
-  if (only === undefined) {
-    const wrong = found[0] === undefined ? invalidIpAddress(undefined) : wrongAddress(found[0], plan);
-    process.nextTick(destroy, socket, wrong as Error);
-    return;
-  }
-  socket.touch();
-  if (targets.length === 1) {
-    connectOnce(socket, only);
-  } else {
-    new InTurn(socket, targets, plan.attemptTimeout).next();
-  }
+  return targets;
+}
+
+/** Has a handle connect. */
+export function startConnecting(handle: Handle, target: Target): void {
+  const { address, port, family, localAddress, localPort } = target;
+  const v6 = family === 6;
+  const bound = localAddress !== "" || localPort !== 0;
+  const own = bound ? localAddress || (v6 ? "::" : "0.0.0.0") : "";
+  handle.connect(v6 ? ADDRESS_IPV6 : ADDRESS_IPV4, address, port, own, localPort);
 }
 
 /** Begins to connect a fresh handle. */
 function begin(socket: Connectable, target: Target, ended: (result: number, step: number) => void): Handle {
-  const { address, port, family, localAddress, localPort } = target;
   const handle = new Handle({ onConnected: ended }, "MANIACSOCKET");
   socket.take(handle);
-  socket.emit("connectionAttempt", address, port, family);
+  socket.emit("connectionAttempt", target.address, target.port, target.family);
   if (!handle.isClosing) {
-    const v6 = family === 6;
-    const bound = localAddress !== "" || localPort !== 0;
-    const own = bound ? localAddress || (v6 ? "::" : "0.0.0.0") : "";
-    handle.connect(v6 ? ADDRESS_IPV6 : ADDRESS_IPV4, address, port, own, localPort);
+    startConnecting(handle, target);
   }
   return handle;
 }
 
-function failure(target: Target, result: number, step: number, own: Address | undefined): SocketError {
+/** Why an attempt failed. */
+export function failureOf(
+  target: Target,
+  result: number,
+  step: number,
+  own: Address | undefined,
+): SocketError {
   const { address, port, localAddress, localPort } = target;
   if (step === 1) {
     return peerError(result, "bind", localAddress || (target.family === 6 ? "::" : "0.0.0.0"), localPort);
@@ -238,7 +259,7 @@ function connectOnce(socket: Connectable, target: Target): void {
       socket.connected();
       return;
     }
-    const error = failure(target, result, step, handle.own());
+    const error = failureOf(target, result, step, handle.own());
     if (step === 0) {
       socket.emit("connectionAttemptFailed", target.address, target.port, target.family, error);
     }
@@ -302,7 +323,7 @@ class InTurn {
         socket.connected();
         return;
       }
-      const error = failure(target, result, step, handle.own());
+      const error = failureOf(target, result, step, handle.own());
       this.#errors.push(error);
       if (step !== 1) {
         socket.emit("connectionAttemptFailed", target.address, target.port, target.family, error);
@@ -322,7 +343,7 @@ class InTurn {
       return;
     }
     socket.emit("connectionAttemptTimeout", target.address, target.port, target.family);
-    this.#errors.push(failure(target, errnoOf("ETIMEDOUT"), 0, undefined));
+    this.#errors.push(failureOf(target, errnoOf("ETIMEDOUT"), 0, undefined));
     handle.close();
     if (socket.connecting) {
       this.next();
@@ -331,7 +352,7 @@ class InTurn {
 }
 
 /** Node's error for several failures: the first one's code. */
-function aggregate(errors: readonly SocketError[]): Error {
+export function aggregate(errors: readonly SocketError[]): Error {
   const error = new AggregateError(errors);
   return Object.assign(error, { code: errors[0]?.code });
 }

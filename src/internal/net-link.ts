@@ -7,6 +7,13 @@
 import { AsyncResource } from "node:async_hooks";
 import { constants } from "node:os";
 import type { Completion } from "./completion.js";
+import {
+  accepted,
+  connected,
+  connecting as connectingTo,
+  type NetMessage,
+  tracedCall,
+} from "./diagnostics.js";
 import { type Engine, engine, type SocketEvents } from "./engine.js";
 import { invalidState } from "./node-errors.js";
 import {
@@ -36,6 +43,9 @@ import { plain, Request } from "./request.js";
 /** Longest piece of a write that crosses at once: what is longer would be copied whole. */
 const PIECE = 512 * 1024;
 
+/** Pieces of a socket's that are kept while a call blocks the thread. */
+const MOST_KEPT = 64;
+
 /** An address of IP, as Node shows it. */
 export interface Address {
   /** As text. */
@@ -56,6 +66,8 @@ export interface HandleOwner {
   onAccepted?(result: number, names: string): void;
   /** A datagram came. */
   onMessage?(result: number, bytes: Buffer | undefined, from: Address | undefined): void;
+  /** Received bytes go past the stream, to a buffer of the program's. */
+  readonly raw?: boolean;
   /** Nothing will happen any more. */
   onBroken?(error: Error): void;
 }
@@ -120,6 +132,9 @@ class Link implements SocketEvents {
       case NET_READ_EVENT:
         if (result > 0) {
           bytes = completion.buffer();
+          if (this.engine.standing) {
+            handle.kept();
+          }
         }
         break;
       case NET_MESSAGE_EVENT:
@@ -158,6 +173,15 @@ class Link implements SocketEvents {
     }
   }
 
+  /** See {@link deliverNow}. */
+  tellNow(handle: Handle, kind: number): void {
+    const is = (event: Told): boolean => event.handle === handle && event.kind === kind;
+    for (let at = this.#told.findIndex(is); at !== -1; at = this.#told.findIndex(is)) {
+      const [{ result, step, bytes, text }] = this.#told.splice(at, 1) as [Told];
+      handle.told(kind, result, step, bytes, text);
+    }
+  }
+
   /** Hands events to their owners. What one throws is the program's uncaught exception; the rest have their turn after it. */
   #deliver(): void {
     const told = this.#told;
@@ -187,6 +211,11 @@ const link = (): Link => {
   return current;
 };
 
+/** Hands a handle's events of one kind on at once, for a call that blocks; all others keep their turn. */
+export function deliverNow(handle: Handle, kind: number): void {
+  link().tellNow(handle, kind);
+}
+
 /** A write under way. */
 interface Writing {
   readonly bytes: Uint8Array;
@@ -206,6 +235,8 @@ export class Handle {
   bytesWritten = 0;
   /** Whether bytes are received. */
   reading = false;
+  /** The peer has ended. */
+  ended = false;
   /** Why nothing crosses any more. */
   failure: Error | undefined;
 
@@ -216,7 +247,11 @@ export class Handle {
   /** Peer and own address, as the native side wrote them. */
   #names: string;
   #reply = 0;
+  /** See {@link kept}. */
+  #kept = 0;
   #shut: ((result: number) => void) | undefined;
+  /** What subscribers were told of the connection that is being made. */
+  #traced: NetMessage | undefined;
   #closed: (() => void) | undefined;
   #closing = false;
 
@@ -268,7 +303,7 @@ export class Handle {
     request.path = address;
     request.path2 = ownAddress === "" ? null : ownAddress;
     request.extra = ownPort;
-    this.#link.engine.command(request);
+    this.#traced = connectingTo(address, portOf(kind, port), () => this.#link.engine.command(request));
   }
 
   /** Listens at an address; or, with kind 0, on the descriptor `port`. Gives 0 or an error's number. */
@@ -279,7 +314,7 @@ export class Handle {
     request.path = kind === 0 ? null : address;
     request.position = flags;
     request.extra = backlog;
-    return this.#askNow(request);
+    return tracedCall("listen", address, portOf(kind, port), () => this.#askNow(request));
   }
 
   /** Becomes a datagram socket at an address. Gives 0 or an error's number. */
@@ -289,7 +324,7 @@ export class Handle {
     request.arg1 = kind;
     request.path = address;
     request.position = flags;
-    return this.#askNow(request);
+    return tracedCall("bind", address, portOf(kind, port), () => this.#askNow(request));
   }
 
   /** Connects a datagram socket; with kind 0 undoes that. Gives 0 or an error's number. */
@@ -305,7 +340,9 @@ export class Handle {
   readStart(): void {
     if (!this.reading && !this.#closing) {
       this.reading = true;
-      this.#ask(reading, 1);
+      if (this.#kept < MOST_KEPT) {
+        this.#ask(reading, 1);
+      }
     }
   }
 
@@ -314,6 +351,19 @@ export class Handle {
     if (this.reading && !this.#closing) {
       this.reading = false;
       this.#ask(reading, 0);
+    }
+  }
+
+  /** Bytes have come that nobody takes now. When there are many, no more are received until they have been taken. */
+  kept(): void {
+    if (++this.#kept === MOST_KEPT && this.reading && !this.#closing) {
+      this.#ask(reading, 0);
+    }
+  }
+
+  #taken(): void {
+    if (this.#kept > 0 && this.#kept-- === MOST_KEPT && this.reading && !this.#closing) {
+      this.#ask(reading, 1);
     }
   }
 
@@ -450,8 +500,10 @@ export class Handle {
       case NET_READ_EVENT:
         if (bytes !== undefined) {
           this.bytesRead += bytes.byteLength;
+          this.#taken();
         } else {
           this.reading = false;
+          this.ended = result === 0;
         }
         this.owner?.onRead?.(result, bytes);
         break;
@@ -460,7 +512,7 @@ export class Handle {
         break;
       case NET_CONNECTED_EVENT:
         this.#names = text;
-        this.owner?.onConnected?.(result, step);
+        this.#connected(result, step);
         break;
       case NET_SHUT_EVENT:
         this.#shut?.(result);
@@ -484,9 +536,22 @@ export class Handle {
     }
   }
 
+  #connected(result: number, step: number): void {
+    const message = this.#traced;
+    const tell = (): void => this.owner?.onConnected?.(result, step);
+    if (message === undefined) {
+      tell();
+    } else {
+      this.#traced = undefined;
+      connected(message, result, tell);
+    }
+  }
+
   #accepted(result: number, names: string): void {
-    if (this.owner?.onAccepted !== undefined) {
-      this.owner.onAccepted(result, names);
+    const { owner } = this;
+    if (owner?.onAccepted !== undefined) {
+      const peer = addressOf(names, 0);
+      accepted(peer?.address ?? "", peer?.port ?? -1, result, () => owner.onAccepted?.(result, names));
     } else if (result >= 0) {
       // Accepted before the listener was closed, told after it.
       Handle.adopt(null, result).close();
@@ -554,3 +619,6 @@ export function addressOf(names: string, at: number): Address | undefined {
 
 /** The kind of a path's address. */
 export const PATH_KIND: number = ADDRESS_UNIX;
+
+/** The port that is told of an address; -1 where it has none. */
+const portOf = (kind: number, port: number): number => (kind === 0 || kind === PATH_KIND ? -1 : port);

@@ -40,7 +40,8 @@ export type Lookup = (
   callback: (error: Error | null, address: any, family?: number) => void,
 ) => void;
 
-const resolving: Operation = {
+/** A name's addresses. */
+export const resolving: Operation = {
   code: OP_RESOLVE,
   steps: ["getaddrinfo"],
   finish: (_request, completion: Completion) => parse(completion.text("utf8")),
@@ -79,7 +80,8 @@ export async function resolve(hostname: string, family: number, hints: number): 
   }
 }
 
-function inOrder(found: Found[]): Found[] {
+/** Addresses in the order that the program wishes. */
+export function inOrder(found: Found[]): Found[] {
   const order: string = dns.getDefaultResultOrder();
   const first = order === "ipv4first" ? 4 : order === "ipv6first" ? 6 : 0;
   if (first === 0) {
@@ -91,10 +93,12 @@ function inOrder(found: Found[]): Found[] {
 /** Node's own look-up: one that a program has put in its place is the program's wish for all of its sockets. */
 const nodeLookup: unknown = dns.lookup;
 
+/** Whether names are looked up by the runtime. */
+export const usesRuntime = (): boolean => dns.lookup === nodeLookup;
+
 /** The look-up that sockets use unless they are given one. */
 export const lookup: Lookup = (hostname, options, callback) => {
-  const ours = dns.lookup === nodeLookup;
-  (ours ? runtimeLookup : (dns.lookup as unknown as Lookup))(hostname, options, callback);
+  (usesRuntime() ? runtimeLookup : (dns.lookup as unknown as Lookup))(hostname, options, callback);
 };
 
 const runtimeLookup: Lookup = (hostname, { family = 0, hints = 0, all = false }, callback) => {

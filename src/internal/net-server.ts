@@ -3,6 +3,7 @@ import { EventEmitter } from "node:events";
 import { getDefaultHighWaterMark } from "node:stream";
 import { type Abortee, unwatch, watch } from "./abort.js";
 import { callable } from "./callable.js";
+import { publishAccepted, publishListen, publishListening } from "./diagnostics.js";
 import { ACCEPTED, type Accepted } from "./net-accepted.js";
 import { alreadyListening, callError, listenError, notRunning, validPort } from "./net-errors.js";
 import { untilClosed } from "./net-events.js";
@@ -202,6 +203,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (this.#handle !== null) {
       throw alreadyListening();
     }
+    publishListen(this, options);
     if (callback !== null) {
       this.once("listening", callback);
     }
@@ -285,6 +287,7 @@ export class Server extends EventEmitter<ServerEvents> {
     if (result !== 0) {
       const { kind, address, port } = place;
       const error = listenError(result, "listen", kind === 0 ? null : address, kind === 0 ? undefined : port);
+      publishListening(this, error);
       process.nextTick(() => this.emit("error", error));
     }
   }
@@ -306,6 +309,7 @@ export class Server extends EventEmitter<ServerEvents> {
     };
     this.#handle = handle;
     this.#key = `${kind === PATH_KIND ? -1 : kind}:${address}:${port}`;
+    publishListening(this);
     if (this.#unreferenced) {
       handle.ref(false);
     }
@@ -347,6 +351,7 @@ export class Server extends EventEmitter<ServerEvents> {
       [ACCEPTED]: accepted,
     } as object);
     this.emit("connection", socket);
+    publishAccepted(socket);
   }
 
   /** Listens no more; `close` comes when the last connection has ended. */

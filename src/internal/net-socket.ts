@@ -141,6 +141,7 @@ export class Socket extends Duplex {
     return {
       onRead: (result, bytes) => this.#received(result, bytes),
       onBroken: (error) => this.destroy(error),
+      raw: this.#onread !== undefined,
     };
   }
 

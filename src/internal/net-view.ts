@@ -5,6 +5,9 @@
 import type { Handle } from "./net-link.js";
 import { OPTION_KEEP_ALIVE, OPTION_NO_DELAY } from "./ops.js";
 
+/** The handle behind a view. */
+export let handleOf: (view: HandleView) => Handle | null;
+
 /**
  * A socket's native side, in the shape of Node's.
  *
@@ -20,6 +23,10 @@ import { OPTION_KEEP_ALIVE, OPTION_NO_DELAY } from "./ops.js";
  */
 export class HandleView {
   readonly #handle: () => Handle | null;
+
+  static {
+    handleOf = (view) => view.#handle();
+  }
 
   constructor(handle: () => Handle | null) {
     this.#handle = handle;

@@ -2,16 +2,19 @@
  * A pool's scheduling: which task goes to which thread, when a thread joins and when one ends.
  *
  * Short tasks are sent ahead, several to a thread, so that a thread need not wait for the pool between two; what has not begun can
- * be taken back at any time (`pool-protocol.ts`). While tasks wait, each quantum one look at the threads: one in which nothing has
- * begun or ended since the last look is overdue. What was sent ahead to it is taken back, and it does not count any more, so that
- * another thread may join; it counts again when its task has ended.
+ * be taken back at any time (`pool-protocol.ts`). While tasks wait, one look at the threads each quantum, the first as soon as one may be
+ * overdue: one in which nothing has begun or ended for a quantum. What was sent ahead to it is taken back, and it does not count any more, so that
+ * another thread takes its place; it counts again when its task has ended.
+ *
+ * The start of a thread takes tens of milliseconds, far more beside long tasks. So spare threads stand ready, and the last of them are
+ * not for tasks that are likely long (`Burst`), unless no thread is about to join and fewer than `maxThreads` run, or none could join.
  */
 import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import { ManiacError } from "../errors.js";
 import { decodeError } from "./pool-errors.js";
 import type { Settings } from "./pool-options.js";
 import type { ResultMessage, StateMessage } from "./pool-protocol.js";
-import { Line, type Task } from "./pool-task.js";
+import { type Burst, Line, type Task } from "./pool-task.js";
 import { type Owner, Thread } from "./pool-thread.js";
 
 /** Most tasks sent ahead to a thread. */
@@ -20,6 +23,8 @@ const MOST_AHEAD = 32;
 const AHEAD_MS = 0.5;
 /** Weight of the latest task in what tasks take. */
 const WEIGHT = 1 / 16;
+/** Quanta after which a task that stepped back is before all others. */
+const PATIENCE = 200;
 
 /** Who is told. */
 export interface Listener {
@@ -34,10 +39,14 @@ const closedError = (): ManiacError => new ManiacError("ERR_MANIAC_POOL_CLOSED",
 
 const inNanoseconds = (milliseconds: number): number => Math.max(1, Math.round(milliseconds * 1e6));
 
+/** Whether a thread takes tasks. */
+const isOpen = ({ ready, overdue, blocked, closed }: Thread): boolean =>
+  ready && !overdue && !blocked && !closed;
+
 /** See the module's page. */
 export class Core implements Owner {
   readonly threads: Thread[] = [];
-  readonly waiting = new Line();
+  readonly waiting: Line;
   readonly runTime: RecordableHistogram = createHistogram();
   readonly waitTime: RecordableHistogram = createHistogram();
   /** Tasks that have ended, whatever came of them. */
@@ -50,9 +59,11 @@ export class Core implements Owner {
   readonly #settings: Settings;
   readonly #listener: Listener;
   readonly #capacity: number;
+  /** Those of this turn, by function. */
+  readonly #bursts = new Map<string, Burst>();
   /** What a task takes, in milliseconds. */
   #mean: number;
-  #watch: NodeJS.Timeout | undefined;
+  #watched = false;
   #reaper: NodeJS.Timeout | undefined;
   /** Resolves when all threads of a pool that was closed have ended. */
   #closed: Promise<void> = Promise.resolve();
@@ -64,9 +75,10 @@ export class Core implements Owner {
     this.#settings = settings;
     this.#listener = listener;
     this.#mean = settings.quantum;
+    this.waiting = new Line(PATIENCE * settings.quantum);
     const { maxQueue, maxThreads } = settings;
     this.#capacity = Number.isFinite(maxQueue) ? maxQueue : maxThreads ** 2;
-    for (let count = 0; count < settings.minThreads; count++) this.#start();
+    this.#grow();
   }
 
   /** Tasks that have not begun, as far as the pool knows. */
@@ -85,17 +97,31 @@ export class Core implements Owner {
       task.fail(closedError());
       return;
     }
+    task.burst = this.#burst(task);
     this.waiting.push(task);
     this.#dispatch();
     if (this.waiting.size === 0) return;
     // What a thread that starts will take does not wait for others.
-    const starting = this.threads.filter(({ ready }) => !ready).length;
-    const queued = this.queued - starting * this.#settings.concurrentTasksPerWorker;
+    const { starting, busy } = this.#count();
+    const joining = Math.min(starting, Math.max(0, this.#settings.maxThreads - busy));
+    const queued = this.queued - joining * this.#settings.concurrentTasksPerWorker;
     if (queued > this.#settings.maxQueue && this.waiting.remove(task)) {
       const message = `${this.#settings.maxQueue} tasks wait already: wait for 'drain' before further ones`;
       task.fail(new ManiacError("ERR_MANIAC_QUEUE_FULL", message));
     }
     this.needsDrain ||= queued >= this.#capacity;
+  }
+
+  /** The burst that a task belongs to. */
+  #burst({ handler }: Task): Burst {
+    const key = handler === undefined ? "" : `${handler.name} ${handler.href}`;
+    let burst = this.#bursts.get(key);
+    if (burst === undefined) {
+      if (this.#bursts.size === 0) queueMicrotask(() => this.#bursts.clear());
+      burst = { overdue: false };
+      this.#bursts.set(key, burst);
+    }
+    return burst;
   }
 
   /** A task was aborted; its promise is rejected. */
@@ -134,9 +160,7 @@ export class Core implements Owner {
   }
 
   #failWaiting(): void {
-    for (let task = this.waiting.shift(); task !== undefined; task = this.waiting.shift()) {
-      task.fail(closedError());
-    }
+    for (const task of this.waiting.clear()) task.fail(closedError());
   }
 
   /** Ends the pool now. */
@@ -174,6 +198,7 @@ export class Core implements Owner {
     } else {
       thread.blocked = state === "blocked";
       if (thread.blocked) this.waiting.giveBack(thread.recall());
+      this.#grow();
     }
   }
 
@@ -201,65 +226,95 @@ export class Core implements Owner {
     this.#listener.destroyed(thread);
     if (error !== undefined && begun.length === 0) this.#listener.failed(error);
     if (!thread.ready) this.#startFailed(error ?? new Error(`A thread of the pool ended with code ${code}`));
-    else if (!this.closing && this.threads.length < this.#settings.minThreads) this.#start();
+    else this.#grow();
     this.room();
   }
 
   /** Sends what waits to threads with room; has threads join. */
   #dispatch(): void {
-    while (this.waiting.size > 0) {
-      const thread = this.#pick();
+    let taken = false;
+    for (let task = this.waiting.first(); task !== undefined; task = this.waiting.first()) {
+      const thread = this.#pick(this.waiting.patient);
       if (thread === undefined) break;
-      const task = this.waiting.shift() as Task;
+      this.waiting.remove(task);
+      taken ||= thread.tasks.size === 0;
       try {
         thread.send(task);
       } catch (error) {
         task.fail(error);
       }
     }
-    if (this.waiting.size > 0) this.#grow();
+    if (taken || this.waiting.size > 0) this.#grow();
     this.#look();
   }
 
   /** The thread for the next task: one with nothing to do, else one that has little before it. */
-  #pick(): Thread | undefined {
+  #pick(patient: boolean): Thread | undefined {
     const { concurrentTasksPerWorker: most, maxThreads, maxQueue } = this.#settings;
+    let starting = 0;
+    let idle = 0;
     let busy = 0;
+    let running = 0;
     let free: Thread | undefined;
     let least: Thread | undefined;
     for (const thread of this.threads) {
-      if (!thread.ready || thread.overdue || thread.blocked || thread.closed) continue;
       const { size } = thread.tasks;
+      if (size > 0 && !thread.blocked) running++;
+      if (!thread.ready && !thread.closed) starting++;
+      if (!isOpen(thread)) continue;
       if (size > 0) busy++;
+      else idle++;
       if (size < most && (free === undefined || size < free.tasks.size)) free = thread;
       if (size > 0 && (least === undefined || size < least.tasks.size)) least = thread;
     }
+    const more = starting > 0 || (running >= maxThreads && this.threads.length < this.#most);
+    if (patient && more && idle <= this.#spare) return undefined;
     if (free !== undefined && (free.tasks.size > 0 || busy < maxThreads)) return free;
-    if (least === undefined || maxQueue === 0) return undefined;
+    if (patient || least === undefined || maxQueue === 0) return undefined;
     const ahead = Math.min(MOST_AHEAD, Math.floor(AHEAD_MS / this.#mean));
     return least.tasks.size < most + ahead ? least : undefined;
   }
 
-  /** Has as many threads join as there are tasks for, within the limits. */
-  #grow(): void {
-    const { maxThreads, maxOverdueThreads } = this.#settings;
+  /** Threads that shall stand ready beside those that tasks need. Once no further task is taken, none. */
+  get #spare(): number {
+    return this.closing ? 0 : this.#settings.spareThreads;
+  }
+
+  /** Most threads. */
+  get #most(): number {
+    return this.#settings.maxThreads + this.#settings.maxOverdueThreads;
+  }
+
+  #count(): { readonly starting: number; readonly idle: number; readonly busy: number } {
     let starting = 0;
-    let apart = 0;
+    let idle = 0;
+    let busy = 0;
     for (const thread of this.threads) {
-      if (!thread.ready) starting++;
-      if (thread.overdue || thread.blocked || thread.closed) apart++;
+      if (!thread.ready && !thread.closed) starting++;
+      if (!isOpen(thread)) continue;
+      if (thread.tasks.size > 0) busy++;
+      else idle++;
+    }
+    return { starting, idle, busy };
+  }
+
+  /** Has as many threads join as there are tasks for and spare ones shall be, within the limits. */
+  #grow(): void {
+    const { minThreads, maxThreads } = this.#settings;
+    const { starting, idle, busy } = this.#count();
+    const waiting = this.waiting.size;
+    // A pool whose threads cannot start does not try again for a spare one.
+    const spare = this.#startFailure === undefined ? this.#spare : 0;
+    const least = this.closing || this.#startFailure !== undefined ? 0 : minThreads + spare;
+    let lacking = Math.min(waiting, maxThreads - busy) + spare - idle - starting;
+    while ((lacking > 0 || this.threads.length < least) && this.threads.length < this.#most) {
+      if (this.#start() === undefined) return;
+      lacking--;
+    }
+    if (waiting === 0) return;
+    for (const thread of this.threads) {
       // Its start is waited for: it keeps the process alive.
       if (!thread.ready) thread.hold(true);
-    }
-    while (
-      this.waiting.size > starting &&
-      this.threads.length - apart < maxThreads &&
-      this.threads.length < maxThreads + maxOverdueThreads
-    ) {
-      const thread = this.#start();
-      if (thread === undefined) return;
-      thread.hold(true);
-      starting++;
     }
   }
 
@@ -281,27 +336,37 @@ export class Core implements Owner {
   #startFailed(error: unknown): void {
     this.#startFailure = error;
     if (this.threads.length > 0) return;
-    for (let task = this.waiting.shift(); task !== undefined; task = this.waiting.shift()) {
-      const options = { cause: this.#startFailure };
+    const options = { cause: error };
+    for (const task of this.waiting.clear()) {
       task.fail(new ManiacError("ERR_MANIAC_TASK_LOST", "No thread of the pool could start", options));
     }
   }
 
   /** Looks at the threads every quantum for as long as something waits. */
   #look(): void {
-    if (this.#watch !== undefined) return;
+    if (this.#watched) return;
     const { concurrentTasksPerWorker: most, quantum } = this.#settings;
     if (this.waiting.size === 0 && !this.threads.some(({ tasks }) => tasks.size > most)) return;
-    this.#watch = setTimeout(() => {
-      this.#watch = undefined;
-      for (const thread of this.threads) {
-        if (!thread.isStuck() || !thread.ready) continue;
-        this.waiting.giveBack(thread.recall());
-        // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
-        thread.overdue = thread.tasks.size > 0;
-      }
-      this.room();
-    }, quantum).unref();
+    this.#watched = true;
+    const open = this.threads.filter(isOpen);
+    const first = Math.min(...open.map((thread) => thread.stuckAt(quantum)));
+    const delay = first - performance.now();
+    // Not now: a result may have come that nobody has read yet.
+    if (delay <= 0) setImmediate(() => this.#lookNow());
+    else setTimeout(() => this.#lookNow(), Math.min(delay, quantum)).unref();
+  }
+
+  #lookNow(): void {
+    this.#watched = false;
+    for (const thread of this.threads) {
+      if (!thread.ready || !thread.isStuck(this.#settings.quantum)) continue;
+      this.waiting.giveBack(thread.recall());
+      // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
+      thread.overdue = thread.tasks.size > 0;
+      for (const { burst } of thread.tasks.values()) burst.overdue = true;
+    }
+    this.#grow();
+    this.room();
   }
 
   /** Ends the thread of a cancelled task that does not end by itself, unless others run there that are wanted. */
@@ -316,14 +381,15 @@ export class Core implements Owner {
 
   /** Ends threads that have had nothing to do for long. One timer for all: they become idle by the thousand a second. */
   #reap(): void {
-    const { minThreads, idleTimeout } = this.#settings;
+    const { minThreads, idleTimeout, spareThreads } = this.#settings;
     if (this.#reaper !== undefined || idleTimeout === Number.POSITIVE_INFINITY) return;
-    if (this.threads.length <= minThreads) return;
+    const least = minThreads + spareThreads;
+    if (this.threads.length <= least) return;
     this.#reaper = setTimeout(
       () => {
         this.#reaper = undefined;
         const before = performance.now() - idleTimeout;
-        let surplus = this.threads.length - minThreads;
+        let surplus = Math.min(this.threads.length - least, this.#count().idle - spareThreads);
         for (const thread of this.threads) {
           const idle =
             thread.ready && !thread.closed && thread.tasks.size === 0 && thread.idleSince <= before;

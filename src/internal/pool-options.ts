@@ -19,6 +19,11 @@ export interface PoolOptions {
   maxThreads?: number | undefined;
   /** How many more threads there may be while tasks are overdue or blocked. Default: 4 for each processor, at least 16. */
   maxOverdueThreads?: number | undefined;
+  /**
+   * Threads that stand ready beside those that tasks need, so that none has to start first when tasks are overdue or blocked. Started with
+   * the others; each takes about 10 MB. Default: 1; 0 if `minThreads` or `maxOverdueThreads` is 0.
+   */
+  spareThreads?: number | undefined;
   /** Milliseconds that a task may run while others wait, before another thread joins, 1 to 60,000. Default: 5. */
   quantum?: number | undefined;
   /** Tasks that may wait; `auto` is the square of `maxThreads`. Default: no limit. */
@@ -59,6 +64,7 @@ export interface Settings {
   readonly minThreads: number;
   readonly maxThreads: number;
   readonly maxOverdueThreads: number;
+  readonly spareThreads: number;
   readonly quantum: number;
   readonly maxQueue: number;
   readonly idleTimeout: number;
@@ -88,11 +94,12 @@ function integer(name: string, value: unknown, fallback: number, least: number, 
   return checked;
 }
 
-/** This process's flags, but for the one of `--eval` with which no file can be run. */
-function inherited(): string[] {
-  return process.execArgv.filter((flag, at, all) => {
-    return !/^--input-type(=|$)/.test(flag) && all[at - 1] !== "--input-type";
-  });
+/** This process's flags, but for the one of `--eval` with which no file can be run; `undefined`: all of them. */
+function inherited(): string[] | undefined {
+  const isInputType = (flag: string): boolean => /^--input-type(=|$)/.test(flag);
+  // A Worker inherits flags that it refuses when it is given them: those of the whole process, as V8's are.
+  if (!process.execArgv.some(isInputType)) return undefined;
+  return process.execArgv.filter((flag, at, all) => !isInputType(flag) && all[at - 1] !== "--input-type");
 }
 
 /** A file's URL. */
@@ -161,18 +168,16 @@ export function settingsOf(given: unknown): Settings {
     resourceLimits: options.resourceLimits,
     trackUnmanagedFds: options.trackUnmanagedFds ?? true,
   };
+  const overdue = Math.max(4 * processors, 16);
+  const maxOverdueThreads = integer("maxOverdueThreads", options.maxOverdueThreads, overdue, 0, MOST_THREADS);
+  const spare = Math.min(1, minThreads, maxOverdueThreads);
   return {
     filename,
     name,
     minThreads,
     maxThreads,
-    maxOverdueThreads: integer(
-      "maxOverdueThreads",
-      options.maxOverdueThreads,
-      Math.max(4 * processors, 16),
-      0,
-      MOST_THREADS,
-    ),
+    maxOverdueThreads,
+    spareThreads: integer("spareThreads", options.spareThreads, spare, 0, maxOverdueThreads),
     maxQueue: queueOf(options.maxQueue, maxThreads),
     concurrentTasksPerWorker: concurrency,
     recordTiming: validBoolean(recordTiming, "options.recordTiming"),

@@ -1,4 +1,9 @@
-/** One task of a pool, from `run` until its promise is settled; and the line of those that wait. */
+/**
+ * One task of a pool, from `run` until its promise is settled; and the line of those that wait.
+ *
+ * What is given in one go to one function is likely of one kind. So once a task of such a burst is overdue, those of it that have not
+ * begun step back behind all others.
+ */
 import type { Transferable } from "node:worker_threads";
 import { type Abortee, unwatch, watch } from "./abort.js";
 import { abortError } from "./node-errors.js";
@@ -7,6 +12,12 @@ import type { HandlerName } from "./pool-protocol.js";
 /** Told when a task's signal is aborted. */
 export type OnAbort = (task: Task) => void;
 
+/** Tasks of one function that were given in the same turn. */
+export interface Burst {
+  /** One of them has run past the quantum while others waited. */
+  overdue: boolean;
+}
+
 /** See the module's page. */
 export class Task implements Abortee {
   readonly value: unknown;
@@ -14,6 +25,8 @@ export class Task implements Abortee {
   readonly handler: HandlerName | undefined;
   /** When it was given to the pool, in milliseconds. */
   readonly since = performance.now();
+  /** Those it was given with. Set by the pool. */
+  burst!: Burst;
   /** Its number at the thread that it was sent to. */
   number = -1;
   /** Its promise is settled; a thread may still run it. */
@@ -62,13 +75,30 @@ export class Task implements Abortee {
   }
 }
 
-/** Tasks that wait, in order. Those that a thread gave back are before all others. */
+function head(tasks: ReadonlySet<Task>): Task | undefined {
+  for (const task of tasks) return task;
+  return undefined;
+}
+
+/** Tasks that wait, in order. Those that a thread gave back are before all others; those that stepped back, behind. */
 export class Line {
   readonly #back = new Set<Task>();
   readonly #again = new Set<Task>();
+  readonly #behind = new Set<Task>();
+  readonly #order = [this.#again, this.#back];
+  readonly #patience: number;
+  /** Whether what {@link first} gave last has stepped back, and can wait for a better moment. */
+  patient = false;
+  /** Since when none of those behind has left, in milliseconds. */
+  #since = 0;
+
+  /** @param patience - milliseconds after which the first of those behind is before all others. */
+  constructor(patience: number) {
+    this.#patience = patience;
+  }
 
   get size(): number {
-    return this.#back.size + this.#again.size;
+    return this.#back.size + this.#again.size + this.#behind.size;
   }
 
   push(task: Task): void {
@@ -82,18 +112,33 @@ export class Line {
     }
   }
 
-  /** Takes the first. */
-  shift(): Task | undefined {
-    const from = this.#again.size > 0 ? this.#again : this.#back;
-    for (const task of from) {
-      from.delete(task);
-      return task;
+  /** The task whose turn it is; it stays. */
+  first(): Task | undefined {
+    this.patient = false;
+    if (this.#behind.size > 0 && performance.now() - this.#since >= this.#patience) return head(this.#behind);
+    for (const from of this.#order) {
+      for (const task of from) {
+        if (!task.burst.overdue) return task;
+        from.delete(task);
+        if (this.#behind.size === 0) this.#since = performance.now();
+        this.#behind.add(task);
+      }
     }
-    return undefined;
+    this.patient = true;
+    return head(this.#behind);
   }
 
   /** Takes one out; false if it does not wait. */
   remove(task: Task): boolean {
-    return this.#back.delete(task) || this.#again.delete(task);
+    if (!this.#behind.delete(task)) return this.#back.delete(task) || this.#again.delete(task);
+    this.#since = performance.now();
+    return true;
+  }
+
+  /** Takes all out. */
+  clear(): Task[] {
+    const all = [...this.#again, ...this.#back, ...this.#behind];
+    for (const tasks of [this.#again, this.#back, this.#behind]) tasks.clear();
+    return all;
   }
 }

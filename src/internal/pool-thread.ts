@@ -18,6 +18,10 @@ import {
 } from "./pool-protocol.js";
 import type { Task } from "./pool-task.js";
 
+/** Numbers of a kind that never becomes negative. */
+const MASK = 0x7fffffff;
+/** Timers may come a little early. */
+const EARLY = 0.8;
 /** Results taken before the event loop has its turn. */
 const AT_ONCE = 256;
 
@@ -57,8 +61,9 @@ export class Thread {
   #error: unknown;
   #over = false;
   #held = false;
-  /** What {@link isStuck} saw last. */
+  /** What {@link isStuck} saw last, or will see once the task that is next has begun; and since when, in milliseconds. */
   #seen = -1;
+  #since = 0;
   #results = 0;
 
   constructor(settings: ThreadSettings, owner: Owner) {
@@ -105,6 +110,7 @@ export class Thread {
     else this.#port.postMessage(message, list as Transferable[]);
     this.#next = (n + 1) | 0;
     task.number = n;
+    if (this.tasks.size === 0) this.#expect(n);
     this.tasks.set(n, task);
     if (!this.#held) this.hold(true);
   }
@@ -127,12 +133,25 @@ export class Thread {
     this.#port.postMessage({ cancel: task.number });
   }
 
-  /** Whether nothing has begun or ended since this was asked last, although there was something to do all the time. */
-  isStuck(): boolean {
-    const seen = this.tasks.size === 0 ? -1 : (Atomics.load(this.#words, HEAD) + this.#results) & 0x7fffffff;
-    const stuck = seen !== -1 && seen === this.#seen;
-    this.#seen = seen;
-    return stuck;
+  /** Task `n` is the thread's next, and it has nothing else to do. */
+  #expect(n: number): void {
+    this.#seen = (n + 1 + this.#results) & MASK;
+    this.#since = performance.now();
+  }
+
+  /** When nothing will have begun or ended for `quantum`, if nothing does, although there is something to do. */
+  stuckAt(quantum: number): number {
+    return this.tasks.size === 0 ? Number.POSITIVE_INFINITY : this.#since + quantum;
+  }
+
+  /** Whether that has come. */
+  isStuck(quantum: number): boolean {
+    const seen = (Atomics.load(this.#words, HEAD) + this.#results) & MASK;
+    if (seen !== this.#seen) {
+      this.#seen = seen;
+      this.#since = performance.now();
+    }
+    return performance.now() >= this.stuckAt(quantum * EARLY);
   }
 
   /** Ends it, whatever it does. */
@@ -175,6 +194,7 @@ export class Thread {
     this.tasks.delete(message.n);
     this.#results++;
     if (this.tasks.size === 0) this.idleSince = performance.now();
+    else this.#expect((message.n + 1) | 0);
     this.#owner.result(this, task, message);
   }
 

@@ -1,4 +1,5 @@
 /** Submits requests: the few lines between a checked call and the engine. */
+import { isTraced, traced, tracedNow } from "./diagnostics.js";
 import { engine } from "./engine.js";
 import { abortError } from "./node-errors.js";
 import type { Request } from "./request.js";
@@ -15,6 +16,10 @@ const executor = (resolve: (value: unknown) => void, reject: (reason: unknown) =
 
 /** Submits `request`; gives its promise. */
 export function run<T>(request: Request): Promise<T> {
+  return isTraced(request) ? traced(request, () => submit<T>(request)) : submit(request);
+}
+
+function submit<T>(request: Request): Promise<T> {
   starting = request;
   const promise = new Promise(executor) as Promise<T>;
   engine().submit(request);
@@ -41,6 +46,10 @@ export function runWith<T>(request: Request, signal: AbortSignal | undefined): P
 
 /** Runs an operation to its end on this thread, which it blocks. */
 export function runNow<T>(request: Request): T {
+  return isTraced(request) ? tracedNow(request, () => submitNow<T>(request)) : submitNow(request);
+}
+
+function submitNow<T>(request: Request): T {
   let value: unknown;
   let failure: unknown;
   let failed = false;

@@ -10,6 +10,7 @@ import { abortError } from "./node-errors.js";
 import { inside } from "./pool-inside.js";
 import type { Request } from "./request.js";
 import { type Outcome, Realm } from "./sync-realm.js";
+import type { Until } from "./sync-registry.js";
 
 /** Looks at the engine without sleeping, at first: what the page cache has is there at once. */
 const LOOKS = 4;
@@ -77,8 +78,8 @@ class Wait {
     for (const alarm of this.alarms) alarm.onAbort(this.#controller.signal);
   }
 
-  /** Lets time pass until something may have come of it. */
-  pass(): void {
+  /** Lets time pass until something may have come of it; `ended` tells that it has where that is no operation of the engine's. */
+  pass(ended?: () => boolean): void {
     const { counters } = engine();
     const before = counters.completed;
     engine().turn();
@@ -89,12 +90,13 @@ class Wait {
       else next = Math.min(next, alarm.at);
     }
     this.#check();
-    if (counters.completed !== before || this.#looks++ < LOOKS) return;
+    if (counters.completed !== before || ended?.() === true || this.#looks++ < LOOKS) return;
     if (!this.#blocked) {
       this.#blocked = true;
       inside()?.blocked(true);
     }
-    const most = this.requests.size > 0 ? Math.min(LONG_MS, SHORT_MS * 2 ** (this.#looks - LOOKS)) : SLICE_MS;
+    const looked = this.requests.size > 0 || ended !== undefined;
+    const most = looked ? Math.min(LONG_MS, SHORT_MS * 2 ** (this.#looks - LOOKS)) : SLICE_MS;
     Atomics.wait(sleeper, 0, 0, Math.max(0, Math.min(most, next - now)));
   }
 
@@ -105,8 +107,15 @@ class Wait {
 
   /** The error to throw for one of the operation's: whoever ended it knows why. */
   error(thrown: unknown): unknown {
+    return (thrown as { code?: unknown } | null)?.code === "ABORT_ERR"
+      ? (this.abandoned() ?? thrown)
+      : thrown;
+  }
+
+  /** Why the call is to end; `undefined` while it is not. */
+  abandoned(): unknown {
     const signal = this.#controller?.signal;
-    if (signal === undefined || (thrown as { code?: unknown } | null)?.code !== "ABORT_ERR") return thrown;
+    if (signal === undefined) return undefined;
     const { reason } = signal;
     return reason instanceof ManiacError && reason.code === "ERR_MANIAC_TIMEOUT"
       ? reason
@@ -204,6 +213,41 @@ function own(): Realm {
   return realm;
 }
 
+function begin(limits: Limits): Wait {
+  if (current !== undefined) {
+    throw new ManiacError("ERR_MANIAC_BUSY", "syncAwait cannot be called while it waits in this thread");
+  }
+  current = new Wait(limits);
+  engine().standing = true;
+  return current;
+}
+
+function end(wait: Wait): void {
+  current = undefined;
+  engine().standing = false;
+  wait.end();
+}
+
+/** Runs what goes on by itself, and lets time pass as it asks. */
+export function drive(limits: Limits, work: (until: Until) => unknown): unknown {
+  const wait = begin(limits);
+  const until: Until = (ended, most = Number.POSITIVE_INFINITY) => {
+    const last = performance.now() + most;
+    while (!ended()) {
+      if (performance.now() >= last) return false;
+      wait.pass(ended);
+      const why = wait.abandoned();
+      if (why !== undefined && !ended()) throw why;
+    }
+    return true;
+  };
+  try {
+    return work(until);
+  } finally {
+    end(wait);
+  }
+}
+
 /**
  * Calls a function of the realm's and waits for its promise.
  *
@@ -213,13 +257,9 @@ export function block(
   limits: Limits,
   call: (load: (place: string) => Record<string, unknown>) => unknown,
 ): unknown {
-  if (current !== undefined) {
-    throw new ManiacError("ERR_MANIAC_BUSY", "syncAwait cannot be called while it waits in this thread");
-  }
-  const wait = new Wait(limits);
-  const realm = own();
-  current = wait;
+  const wait = begin(limits);
   try {
+    const realm = own();
     const promise = call((place) => realm.load(place));
     if (!(promise instanceof realm.Promise)) {
       throw new ManiacError(
@@ -240,7 +280,6 @@ export function block(
       wait.pass();
     }
   } finally {
-    current = undefined;
-    wait.end();
+    end(wait);
   }
 }

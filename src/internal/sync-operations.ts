@@ -6,7 +6,8 @@ import * as timers from "../timers.js";
 import { engine } from "./engine.js";
 import { abortError } from "./node-errors.js";
 import { inside } from "./pool-inside.js";
-import { block, type Limits, timedOut } from "./sync-await.js";
+import { block, drive, type Limits, timedOut } from "./sync-await.js";
+import { blockingOf } from "./sync-registry.js";
 
 /** Milliseconds of a channel's call before abortion is looked for. */
 const SLICE_MS = 20;
@@ -68,7 +69,7 @@ function findOn(on: unknown, operation: unknown): Find {
         };
   }
   throw unsupported(
-    "syncAwait takes methods of FileHandle, Sender and Receiver, as `on` says whose: await others",
+    "syncAwait takes methods of FileHandle, Socket, Sender and Receiver, as `on` says whose: await others",
   );
 }
 
@@ -144,10 +145,12 @@ export function perform(limits: Limits, on: unknown, operation: unknown, args: r
   const received = onChannel(limits, on, operation, args);
   if (received !== undefined) return received.value;
   if (on instanceof fs.FileHandle && operation === on.close) return close(limits, on);
+  const blocking = blockingOf(operation);
+  if (blocking !== undefined) return drive(limits, (until) => blocking(until, on, args));
   const find = on === undefined ? functions.get(operation) : findOn(on, operation);
   if (find === undefined) {
     throw unsupported(
-      "syncAwait takes a function of maniac/fs, maniac/timers or a method of theirs, and its arguments",
+      "syncAwait takes a function of maniac/fs, maniac/timers, maniac/net or a method of theirs, and its arguments",
     );
   }
   const value = block(limits, (load) => {

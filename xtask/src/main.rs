@@ -27,7 +27,8 @@ cargo xtask COMMAND
   io-uring         whether this machine lets a program open an io_uring; if not, why
   without-uring -- PROGRAM [ARGUMENT]...
                    runs it where io_uring_setup(2) is refused (EPERM), as containers' filters do
-  cross ARCH       maniac-context's tests of preemption on aarch64, riscv64 or loongarch64: an emulated machine with a real kernel
+  cross ARCH       maniac-context's tests of preemption on aarch64, riscv64 or loongarch64: an emulated machine with a real kernel;
+                   with --tools before ARCH it only fetches what that needs
   cross windows    the tests of maniac-context and maniac-runtime on Windows, by mingw-w64 and wine
   little-locked-memory -- PROGRAM [ARGUMENT]...
                    runs it with 64 KiB of locked memory and without CAP_IPC_LOCK";
@@ -40,7 +41,8 @@ fn main() -> ExitCode {
         ["features"] => features::run(),
         ["scale"] => scale::run(),
         ["cross", "windows"] => cross::windows::run(),
-        ["cross", arch] => cross::run(arch),
+        ["cross", arch] => cross::run(arch, false),
+        ["cross", "--tools", arch] => cross::run(arch, true),
         ["io-uring"] => io_uring::run(),
         ["without-uring", "--", program, ..] => limits::without_uring(program, &arguments[3..]),
         ["little-locked-memory", "--", program, ..] => limits::little_locked_memory(program, &arguments[3..]),

@@ -3,7 +3,7 @@
 
 use crate::layout::{F_RECURSIVE, F_SYNC, F_TYPES, op};
 use crate::outcome::{Data, Made, Outcome};
-use crate::region::Region;
+use crate::region::{Region, ask_for_huge_pages};
 use crate::request::{Payload, Request};
 use crate::{copy, directory, net_names, stat};
 use maniac::driver::SharedFd;
@@ -240,6 +240,7 @@ fn read_whole(fd: BorrowedFd<'_>) -> Outcome {
 fn read_to_end(fd: BorrowedFd<'_>, size: usize) -> Result<Vec<u8>, Errno> {
     let mut buffer = Vec::new();
     buffer.try_reserve_exact(size).map_err(|_| Errno::NOMEM)?;
+    ask_for_huge_pages(&mut buffer);
     while size == 0 || buffer.len() < size {
         if size == 0 {
             buffer.try_reserve(CHUNK).map_err(|_| Errno::NOMEM)?;
@@ -260,16 +261,17 @@ fn read_to_end(fd: BorrowedFd<'_>, size: usize) -> Result<Vec<u8>, Errno> {
 
 fn write_file(request: &Request) -> Outcome {
     let Payload::Bytes(bytes) = &request.payload else { return Outcome::failed(Errno::INVAL) };
-    let fd = match open(request.path(), request.arg0, request.arg1) {
+    let overwrites = !bytes.is_empty() && may_overwrite(request.arg0);
+    let flags = if overwrites { request.arg0 & !TRUNCATE } else { request.arg0 };
+    let fd = match open(request.path(), flags, request.arg1) {
         Ok(fd) => fd,
         Err(errno) => return Outcome::failed_at(0, errno),
     };
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        match retry_on_intr(|| rustix::io::write(&fd, rest)) {
-            Ok(count) => rest = &rest[count..],
-            Err(errno) => return Outcome::failed_at(1, errno),
-        }
+    let written = write_all(fd.as_fd(), bytes);
+    // Also after a failure: what is left is then what an emptied file would hold.
+    let cut = if overwrites { cut_at_cursor(fd.as_fd()) } else { Ok(()) };
+    if let Err(errno) = written.and(cut) {
+        return Outcome::failed_at(1, errno);
     }
     if request.has(F_SYNC)
         && let Err(errno) = retry_on_intr(|| rustix::fs::fsync(&fd))
@@ -277,6 +279,35 @@ fn write_file(request: &Request) -> Outcome {
         return Outcome::failed_at(2, errno);
     }
     close(fd).map_or_else(|errno| Outcome::failed_at(3, errno), |()| Outcome::number(bytes.len()))
+}
+
+const TRUNCATE: i32 = OFlags::TRUNC.bits() as i32;
+
+/// Whether an old file may be overwritten and then cut to length instead of being emptied first. That costs several times as much, and
+/// has ext4 wait for the allocation when it is closed: docs/decisions/0011.
+fn may_overwrite(flags: i32) -> bool {
+    let wanted = OFlags::from_bits_retain(flags as u32);
+    wanted.contains(OFlags::TRUNC)
+        && wanted.intersects(OFlags::WRONLY | OFlags::RDWR)
+        && !wanted.contains(OFlags::APPEND)
+}
+
+fn write_all(fd: BorrowedFd<'_>, mut rest: &[u8]) -> Result<(), Errno> {
+    while !rest.is_empty() {
+        let count = retry_on_intr(|| rustix::io::write(fd, rest))?;
+        rest = &rest[count..];
+    }
+    Ok(())
+}
+
+/// Cuts a file to where its cursor stands. What is no file has no length.
+fn cut_at_cursor(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let stat = rustix::fs::fstat(fd)?;
+    if stat.st_mode & 0o170_000 != 0o100_000 {
+        return Ok(());
+    }
+    let end = rustix::fs::tell(fd)?;
+    if (stat.st_size as u64) > end { retry_on_intr(|| rustix::fs::ftruncate(fd, end)) } else { Ok(()) }
 }
 
 fn truncate(request: &Request) -> Outcome {

@@ -111,6 +111,28 @@ unsafe impl RawBufWrite for Region {
     unsafe fn set_filled(&mut self, _filled: usize) {}
 }
 
+/// Asks for huge pages below what `bytes` has room for, if that is much: it is about to be filled for the first time, and a fault
+/// for every 4 KiB would cost several times the copying. Where the system has none, nothing changes.
+#[cfg(target_os = "linux")]
+pub(crate) fn ask_for_huge_pages(bytes: &mut Vec<u8>) {
+    const LEAST: usize = 4 * 1024 * 1024;
+    // madvise(2) wants whole pages, and refuses where they are larger than this.
+    const PAGE: usize = 4096;
+    let room = bytes.spare_capacity_mut();
+    if room.len() < LEAST {
+        return;
+    }
+    let skipped = room.as_ptr().align_offset(PAGE);
+    let length = (room.len() - skipped) / PAGE * PAGE;
+    let start = room[skipped..].as_mut_ptr();
+    // SAFETY: [local] whole pages within memory that is borrowed here; the advice changes no byte of them.
+    let _ = unsafe { rustix::mm::madvise(start.cast(), length, rustix::mm::Advice::LinuxHugepage) };
+}
+
+/// Elsewhere the system decides.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn ask_for_huge_pages(_: &mut Vec<u8>) {}
+
 /// The regions of an environment, by number. An entry goes when its ArrayBuffer is collected; operations under way keep the
 /// block itself.
 #[derive(Debug, Default, Clone)]

@@ -52,6 +52,16 @@ fn wanted() -> u64 {
     number("MANIAC_PREEMPTIONS", 20_000)
 }
 
+/// The registers that are compared: how many bytes of each kind.
+fn patterned() -> String {
+    let mut bytes = BTreeMap::<_, usize>::new();
+    for class in arch::classes() {
+        *bytes.entry(class.name).or_default() += class.bytes.len();
+    }
+    let kinds: Vec<_> = bytes.iter().map(|(name, bytes)| format!("{name} ({bytes} bytes)")).collect();
+    kinds.join(", ")
+}
+
 /// Fills, runs and compares, until it is told to stop.
 fn compute(shared: &Shared, seed: u64) {
     let (mut context, mut random) = (Context::new(), Random(seed));
@@ -133,9 +143,10 @@ fn torture(count: u64, request: impl Fn(&Shared)) -> Arc<Shared> {
     }
     scheduler.join().unwrap();
     println!(
-        "{} preemptions in {} rounds; changed: {:?}",
+        "{} preemptions in {} rounds with patterns in {}; changed: {:?}",
         shared.preempted.load(SeqCst),
         shared.rounds.load(SeqCst),
+        patterned(),
         shared.changed.lock().unwrap()
     );
     assert!(shared.preempted.load(SeqCst) >= count);
@@ -181,12 +192,20 @@ fn child() {
     }
 }
 
+/// Runs a scenario, and says what it said.
+fn in_child(scenario: &str) {
+    let output = support::run(scenario);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().filter(|line| line.contains(" preemptions in ")).for_each(|line| println!("{line}"));
+    assert!(output.status.success());
+}
+
 #[test]
 fn a_storm_of_signals_puts_one_frame_on_a_stack() {
-    assert!(support::run("storm").status.success());
+    in_child("storm");
 }
 
 #[test]
 fn a_frame_that_saves_less_is_noticed() {
-    assert!(support::run("strip").status.success());
+    in_child("strip");
 }

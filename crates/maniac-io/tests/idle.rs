@@ -1,10 +1,11 @@
 //! Ten thousand connections that mostly say nothing, the clients in a process of their own: what one costs, and that each still answers.
+//! And as many (1,000 unless `MANIAC_DEEP=1`) whose clients read slowly: what is written to them waits, and costs no memory.
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "the figures are for whoever reads the log")]
 
 mod support;
 
-use maniac_io::net::{TcpListener, TcpStream};
+use maniac_io::net::{TcpListener, TcpSocket, TcpStream};
 use maniac_runtime::runtime::DriverKind;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -50,7 +51,7 @@ fn serve(kind: DriverKind, address: &str) {
     }
     let Some(runtime) = support::runtime(kind) else { return };
     let listener = runtime.block_on(TcpListener::bind(address)).unwrap();
-    let mut client = start_client(listener.local_addr().unwrap());
+    let mut client = start_client("client", listener.local_addr().unwrap());
     let mut said = BufReader::new(client.stdout.take().unwrap());
     let before = resident();
     let serving = runtime.spawn(async move {
@@ -98,14 +99,18 @@ async fn echo(mut stream: TcpStream) -> std::io::Result<usize> {
 
 /// The memory of this process that is there, in bytes.
 fn resident() -> usize {
+    status("VmRSS:")
+}
+
+fn status(what: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() * 1024
 }
 
-fn start_client(server: std::net::SocketAddr) -> Child {
+fn start_client(test: &str, server: std::net::SocketAddr) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["client", "--exact", "--nocapture"])
+        .args([test, "--exact", "--nocapture"])
         .env(ADDRESS, server.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -147,4 +152,93 @@ fn exchange(stream: &mut std::net::TcpStream, number: u64) {
     stream.write_all(&number.to_le_bytes()).unwrap();
     stream.read_exact(&mut back).unwrap();
     assert_eq!(back, number.to_le_bytes());
+}
+
+/// What each slow reader is sent: 1,000 of them many times what they may cost.
+const SENT: usize = 256 << 10;
+
+fn slow_readers() -> usize {
+    if std::env::var_os("MANIAC_DEEP").is_some() { CONNECTIONS } else { 1000 }
+}
+
+#[test]
+fn slow_uring() {
+    serve_slow(DriverKind::Uring, "127.0.0.4:0");
+}
+
+#[test]
+fn slow_poll() {
+    serve_slow(DriverKind::Poll, "127.0.0.5:0");
+}
+
+fn serve_slow(kind: DriverKind, address: &str) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(why) = allow_descriptors() {
+        return eprintln!("SKIPPED: slow readers: {why}");
+    }
+    let Some(runtime) = support::runtime(kind) else { return };
+    let listener = runtime.block_on(async {
+        let socket = TcpSocket::new_v4()?;
+        // What the kernel holds for each: it has less room for all of them than it may give one.
+        socket.set_send_buffer_size(8 << 10)?;
+        socket.bind(address.parse().unwrap())?;
+        socket.listen(1024)
+    });
+    let listener = listener.unwrap();
+    let data: &'static [u8] = Box::leak(support::pattern(0, SENT).into_boxed_slice());
+    let mut client = start_client("slow_client", listener.local_addr().unwrap());
+    let mut said = BufReader::new(client.stdout.take().unwrap());
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmHWM:");
+    let serving = runtime.spawn(async move {
+        let mut tasks = Vec::new();
+        while tasks.len() < slow_readers() {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tasks.push(maniac_runtime::spawn(async move { stream.write_all(data).await }));
+        }
+        for task in tasks {
+            task.await.unwrap().unwrap();
+        }
+    });
+    expect_line(&mut said, "all connected");
+    // Whoever has room for all of it is done by now.
+    assert!(!serving.is_finished(), "the clients were to be slower");
+    client.stdin.take().unwrap().write_all(b"go on\n").unwrap();
+    expect_line(&mut said, "all read");
+    runtime.block_on(serving).unwrap();
+    let each = status("VmHWM:").saturating_sub(before) / slow_readers();
+    eprintln!(
+        "{kind}: {} slow readers of {SENT} bytes, {each} bytes of this process's memory each at most",
+        slow_readers()
+    );
+    assert!(each < DEAR, "{each} bytes are too many for a connection that waits");
+    assert!(client.wait().unwrap().success());
+}
+
+/// The second process; by itself it has nothing to test.
+#[test]
+fn slow_client() {
+    let Ok(server) = std::env::var(ADDRESS) else { return };
+    let mut streams: Vec<_> = (0..slow_readers())
+        .map(|_| {
+            let mut stream = std::net::TcpStream::connect(&server).unwrap();
+            let mut first = [0; 100];
+            stream.read_exact(&mut first).unwrap();
+            (stream, 100)
+        })
+        .collect();
+    println!("all connected");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    let data = support::pattern(0, SENT);
+    // A piece of each, round and round.
+    let mut buf = vec![0; 10_000];
+    while !streams.is_empty() {
+        streams.retain_mut(|(stream, done)| {
+            let count = stream.read(&mut buf).unwrap();
+            assert!(buf[..count] == data[*done..*done + count], "other bytes after {done}");
+            *done += count;
+            count > 0 || *done < SENT
+        });
+    }
+    println!("all read");
 }

@@ -4,7 +4,7 @@
 //! and many times, and prints the difference. It needs `valgrind`.
 #![allow(clippy::print_stdout)]
 
-use maniac_runtime::runtime::Runtime;
+use maniac_runtime::runtime::{Preemption, Runtime};
 use maniac_runtime::task::yield_now;
 use maniac_runtime::time::{Duration, sleep};
 use std::cell::Cell;
@@ -120,12 +120,44 @@ async fn run(operation: usize, count: usize) {
     }
 }
 
+/// Where tasks run.
+#[derive(Clone, Copy)]
+enum Place {
+    /// On the thread that started them.
+    Host,
+    /// On a worker of its own thread, with this kind of preemption.
+    Worker(Preemption),
+}
+
+const PLACES: [Place; 3] = [Place::Host, Place::Worker(Preemption::Off), Place::Worker(Preemption::HandOff)];
+
+impl Place {
+    fn run(self, operation: usize, count: usize) {
+        match self {
+            Place::Host => {
+                let runtime = Runtime::new_single_threaded().unwrap();
+                runtime.block_on(async { maniac_runtime::spawn_local(run(operation, count)).await.unwrap() });
+            }
+            Place::Worker(preemption) => {
+                // The monitor is there, but has nothing to look at before the run is over.
+                let day = Duration::from_secs(24 * 3600);
+                let builder = Runtime::builder().worker_count(1).preemption(preemption);
+                let runtime = builder.quantum(day).stall_after(Duration::MAX).build().unwrap();
+                let begin = runtime.spawn(async move {
+                    maniac_runtime::spawn_local(run(operation, count)).await.unwrap();
+                });
+                runtime.block_on(begin).unwrap();
+            }
+        }
+    }
+}
+
 /// The instructions that this program takes, all in all.
-fn count(operation: usize, count: usize) -> Result<u64, String> {
+fn count(place: usize, operation: usize, count: usize) -> Result<u64, String> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe().map_err(|error| error.to_string())?)
-        .args([operation.to_string(), count.to_string()])
+        .args([place.to_string(), operation.to_string(), count.to_string()])
         .env("MANIAC_DRIVER", "poll")
         .output()
         .map_err(|error| format!("valgrind does not run ({error})"))?;
@@ -135,23 +167,36 @@ fn count(operation: usize, count: usize) -> Result<u64, String> {
         .ok_or_else(|| format!("valgrind did not say how many instructions it counted:\n{text}"))
 }
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
-    if let [_, operation, count] = arguments.as_slice() {
-        let (operation, count): (usize, usize) = (operation.parse().unwrap(), count.parse().unwrap());
-        let runtime = Runtime::new_single_threaded().unwrap();
-        runtime.block_on(async { maniac_runtime::spawn_local(run(operation, count)).await.unwrap() });
-        return ExitCode::SUCCESS;
-    }
+/// Instructions for each of the operations.
+fn each(place: usize, operation: usize) -> Result<f64, String> {
+    let more = count(place, operation, MANY)?.saturating_sub(count(place, operation, FEW)?);
+    Ok(more as f64 / (MANY - FEW) as f64)
+}
+
+fn report() -> Result<(), String> {
     println!("instructions per operation, on one thread");
     for (operation, name) in NAMES.iter().enumerate() {
-        match count(operation, MANY).and_then(|many| Ok(many - count(operation, FEW)?)) {
-            Ok(instructions) => println!("{name:24}{:8.1}", instructions as f64 / (MANY - FEW) as f64),
-            Err(error) => {
-                println!("not run: {error}");
-                return ExitCode::FAILURE;
-            }
+        println!("{name:24}{:8.1}", each(0, operation)?);
+    }
+    println!("a yield on a worker, while nothing is overdue");
+    let (off, on) = (each(1, 0)?, each(2, 0)?);
+    println!("{:24}{off:8.1}", "Preemption::Off");
+    println!("{:24}{on:8.1}", "Preemption::HandOff");
+    println!("{:24}{:8.1}", "hand-off adds", on - off);
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, place, operation, count] = arguments.as_slice() {
+        PLACES[place.parse::<usize>().unwrap()].run(operation.parse().unwrap(), count.parse().unwrap());
+        return ExitCode::SUCCESS;
+    }
+    match report() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("not run: {error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }

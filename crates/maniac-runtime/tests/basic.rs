@@ -413,3 +413,25 @@ fn a_local_task_that_yields_for_ever_leaves_the_others_their_turn() {
     });
     assert!(yields < 5000, "it was polled {yields} times while 1,000 tasks waited");
 }
+
+/// A runtime may get the memory of an earlier one of the same options; its counts are its own.
+#[test]
+fn a_new_runtime_counts_from_zero() {
+    let build = || Runtime::builder().worker_count(1).thread_name("counts-from-zero").build().unwrap();
+    let first = build();
+    let memory = format!("{:?}", first.handle());
+    for _ in 0..10 {
+        first.block_on(first.spawn(async { maniac::spawn(async {}).await.unwrap() })).unwrap();
+    }
+    let metrics = first.metrics();
+    assert!(metrics.workers[0].placed == 10 && metrics.workers[0].spawned == 10, "{metrics:?}");
+    assert!(first.shutdown_timeout(Duration::from_secs(600)).is_clean());
+    let second = build();
+    assert_eq!(format!("{:?}", second.handle()), memory, "the same memory");
+    let metrics = second.metrics();
+    let worker = metrics.workers[0];
+    assert_eq!((worker.placed, worker.spawned, worker.completed, worker.polls), (0, 0, 0, 0), "{metrics:?}");
+    assert_eq!((metrics.live_tasks, metrics.stalls, metrics.preemption.seized), (0, 0, 0));
+    second.block_on(second.spawn(async {})).unwrap();
+    assert_eq!(second.metrics().workers[0].placed, 1);
+}

@@ -323,3 +323,26 @@ fn a_runtime_that_is_gone_has_no_tasks() {
     assert!(handle.dump().tasks.is_empty());
     task.abort();
 }
+
+/// Whoever shuts a runtime down ends that one's work that has not begun, on its own thread; to others it runs what it did before.
+#[test]
+fn a_task_that_shuts_another_runtime_down_is_still_seen_to_run() {
+    let outer = runtime(1);
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let task = named(&outer, "outer", async move {
+        let inner = RuntimeBuilder::new().worker_count(1).blocking_max_threads(1).build().unwrap();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let first = inner.handle().spawn_blocking(move || (begun.send(()), ended.recv()));
+        begins.recv().unwrap();
+        let second = inner.handle().spawn_blocking(|| ());
+        let report = inner.shutdown_timeout(Duration::from_millis(1));
+        let cancelled = second.is_finished();
+        drop((first, second));
+        (report.blocking_threads, cancelled, maniac::runtime::Handle::current().dump())
+    });
+    let (busy, cancelled, dump) = outer.block_on(task).unwrap();
+    assert_eq!((busy, cancelled), (1, true));
+    let state = find(&dump, "outer").state;
+    assert!(matches!(state, TaskState::Running { thread: Some(_), .. }), "{state:?}");
+    drop(end);
+}

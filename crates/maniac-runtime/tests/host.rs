@@ -81,3 +81,28 @@ fn spawns_from_other_threads_are_seen() {
     seen.sort_unstable();
     assert!(seen.into_iter().eq(0..300));
 }
+
+/// What its last poll began goes to the kernel, though nobody drives the runtime any more.
+#[test]
+fn what_a_root_began_before_it_completed_is_done() {
+    use maniac_driver::{SharedFd, op::Send};
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::net::UnixStream;
+    let runtime = Runtime::new_single_threaded().unwrap();
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    reader.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut begun = None;
+    runtime.block_on(async {
+        let send = Send::new(SharedFd::new(writer.into()), b"abc".to_vec(), 0);
+        begun = Some(maniac::driver::submit(send).unwrap());
+    });
+    let mut bytes = [0; 3];
+    loop {
+        match reader.read_exact(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => break result.expect("the bytes lie with a runtime that nobody drives"),
+        }
+    }
+    assert_eq!(&bytes, b"abc");
+    drop(begun);
+}

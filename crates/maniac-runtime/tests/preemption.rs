@@ -5,9 +5,9 @@
 
 mod hog;
 
-use hog::{Flag, hog, hog_until, ticker};
+use hog::{Flag, eventually, hog, hog_until, one_worker, ticker};
 use maniac_runtime as maniac;
-use maniac_runtime::runtime::{Preemption, Runtime, RuntimeBuilder};
+use maniac_runtime::runtime::{Preemption, Runtime};
 use maniac_runtime::task::{JoinHandle, yield_now};
 use maniac_runtime::time::{Duration, sleep};
 use std::cell::Cell;
@@ -17,10 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker, ready};
 use std::thread;
 
-fn one_worker() -> RuntimeBuilder {
-    Runtime::builder().worker_count(1)
-}
-
 /// A task of one poll that computes until `done` is set.
 fn hog_task(runtime: &Runtime, begun: &Flag, done: &Flag) -> JoinHandle<bool> {
     let (begun, done) = (begun.clone(), done.clone());
@@ -28,17 +24,6 @@ fn hog_task(runtime: &Runtime, begun: &Flag, done: &Flag) -> JoinHandle<bool> {
         begun.set();
         hog_until(&done)
     })
-}
-
-/// Waits until `condition` holds, on a thread that is no runtime's.
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    assert!(
-        hog(|| {
-            thread::yield_now();
-            condition()
-        }),
-        "{what}"
-    );
 }
 
 /// A handle is told before the thread has left the poll.
@@ -65,7 +50,8 @@ fn a_ticker_goes_on_beside_a_hog() {
             assert!(runtime.block_on(hog).unwrap(), "the ticker did not tick beside the hogs");
         }
         runtime.block_on(task).unwrap();
-        assert!(runtime.metrics().preemption.seized >= 1);
+        let preemption = runtime.metrics().preemption;
+        assert!(preemption.seized >= 1 && preemption.last_overdue.is_some(), "{preemption:?}");
         nobody_is_overdue(&runtime);
     }
 }

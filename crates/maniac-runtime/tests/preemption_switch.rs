@@ -25,7 +25,7 @@ use hog::{Flag, hog_until, ticker};
 use maniac_runtime as maniac;
 use maniac_runtime::runtime::{Preemption, PreemptionMetrics, Runtime, RuntimeBuilder, SpawnError};
 use maniac_runtime::task::{self, JoinHandle, NotPreemptible, no_preempt, yield_now};
-use maniac_runtime::time::{Duration, sleep};
+use maniac_runtime::time::{Duration, Instant, sleep};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread;
@@ -104,6 +104,8 @@ fn metrics(runtime: &Runtime) -> PreemptionMetrics {
 #[test]
 fn a_ticker_goes_on_beside_a_computation_on_the_same_thread() {
     let runtime = switching();
+    assert_eq!(metrics(&runtime).last_overdue, None);
+    let start = Instant::now();
     let begun = Flag::default();
     let (task, ticks) = ticker(&runtime, &begun, 20);
     let hog = spawn(&runtime, move || {
@@ -116,6 +118,7 @@ fn a_ticker_goes_on_beside_a_computation_on_the_same_thread() {
     runtime.block_on(task).unwrap();
     let metrics = metrics(&runtime);
     assert!(metrics.switched > 0, "{metrics:?}");
+    assert!(metrics.last_overdue.is_some_and(|last| last >= start), "{metrics:?}");
     assert_eq!((metrics.seized, metrics.overdue_threads), (0, 0));
 }
 
@@ -389,4 +392,125 @@ fn without_the_switch_it_is_a_task_like_any_other() {
     let metrics = metrics(&runtime);
     assert!(metrics.seized > 0);
     assert_eq!((metrics.switched, metrics.switches_refused), (0, 0));
+}
+
+/// Threads that a runtime starts inherit the mask of those that start them.
+#[test]
+fn a_signal_that_was_blocked_where_the_runtime_began_is_let_through() {
+    let runtime = thread::spawn(|| {
+        let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: writes the set.
+        unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+        // SAFETY: changes the set, and knows the signal.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), libc::SIGURG) };
+        // SAFETY: reads the set.
+        let blocked = unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()) };
+        assert_eq!(blocked, 0);
+        switching()
+    });
+    let runtime = runtime.join().unwrap();
+    let begun = Flag::default();
+    let (task, ticks) = ticker(&runtime, &begun, 5);
+    let hog = spawn(&runtime, move || {
+        begun.set();
+        compute_until(|| ticks.load(SeqCst) == 5)
+    });
+    assert!(runtime.block_on(hog).unwrap(), "the signal does not come through");
+    runtime.block_on(task).unwrap();
+}
+
+/// The home thread of the role that the computation runs on waits for it; nobody else does.
+#[test]
+fn a_computation_is_left_for_the_thread_that_wants_its_role_back() {
+    // Now and then a busy machine gives the computation's thread no processor in time, and the role is taken from it.
+    for _ in 0..100 {
+        let runtime = builder().build().unwrap();
+        let (begun, demoted, over) = (Flag::default(), Flag::default(), Flag::default());
+        let (begin, until) = (begun.clone(), demoted.clone());
+        let home = runtime.spawn(async move {
+            begin.set();
+            hog_until(&until)
+        });
+        hog::eventually("the home thread is held", || begun.get());
+        let (computes, until) = (demoted.clone(), over.clone());
+        let hog = spawn(&runtime, move || {
+            computes.set();
+            compute_until(|| until.get())
+        });
+        assert!(runtime.block_on(home).unwrap());
+        // The home thread was the first.
+        hog::eventually("something is done about the computation", || {
+            let metrics = metrics(&runtime);
+            metrics.switched > 0 || metrics.seized > 1
+        });
+        over.set();
+        assert!(runtime.block_on(hog).unwrap());
+        if metrics(&runtime).switched > 0 {
+            return;
+        }
+    }
+    panic!("it is never left, only handed off");
+}
+
+/// What its poll noted before it was left is what it waits for in the end.
+#[test]
+fn a_dump_tells_what_a_task_waits_for_that_was_left_in_its_poll() {
+    use maniac::runtime::{TaskState, WaitsFor};
+    let runtime = switching();
+    let begun = Flag::default();
+    let (task, ticks) = ticker(&runtime, &begun, 5);
+    let waits = spawn(&runtime, move || {
+        let mut first = true;
+        maniac::sync_await(std::future::poll_fn(|_| -> std::task::Poll<()> {
+            maniac_sync::wait::note_word(const { &maniac_sync::wait::Word::new("an answer") });
+            if std::mem::take(&mut first) {
+                begun.set();
+                assert!(compute_until(|| ticks.load(SeqCst) == 5));
+            }
+            std::task::Poll::Pending
+        }));
+    });
+    runtime.block_on(task).unwrap();
+    let waiting = || {
+        let dump = runtime.handle().dump();
+        let task = dump.tasks.into_iter().find(|task| task.id == waits.id()).unwrap();
+        matches!(task.state, TaskState::Suspended { .. }).then_some(task.waits_for)
+    };
+    // Suspended it is while it is left, too.
+    hog::eventually("it waits", || {
+        let ready = runtime.spawn(async {});
+        runtime.block_on(ready).unwrap();
+        waiting() == Some(Some(WaitsFor::Other("an answer")))
+    });
+    assert!(metrics(&runtime).switched > 0);
+    waits.abort();
+}
+
+/// One that was left waits for nothing, and nothing can be asked of it: whoever asks for backtraces does not wait for its.
+#[test]
+fn backtraces_are_not_awaited_of_what_was_left() {
+    let runtime = switching();
+    let (begun, over) = (Flag::default(), Flag::default());
+    let (begin, until) = (begun.clone(), over.clone());
+    let hog = spawn(&runtime, move || {
+        begin.set();
+        compute_until(|| until.get())
+    });
+    hog::eventually("it computes", || begun.get());
+    let (asked, handle) = (Flag::default(), runtime.handle().clone());
+    let answered = asked.clone();
+    let id = hog.id();
+    // Runs only when the computation was left, and keeps it so.
+    let other = runtime.spawn(async move {
+        let asks = thread::spawn(move || {
+            let dump = handle.dump_with_backtraces(Duration::from_secs(3600));
+            answered.set();
+            dump
+        });
+        hog_until(&asked).then(|| asks.join().unwrap())
+    });
+    let dump = runtime.block_on(other).unwrap().expect("it waits for a backtrace that cannot come");
+    assert!(dump.tasks.iter().any(|task| task.id == id && task.backtrace.is_none()));
+    over.set();
+    assert!(runtime.block_on(hog).unwrap());
 }

@@ -261,3 +261,51 @@ fn shutdown_unwinds_suspended_stacks() {
         assert_eq!(drops.load(Ordering::SeqCst), 10, "{name}");
     }
 }
+
+/// Stacks of which the system gives none: tasks run on their threads' own stacks then, and wait by blocking them, as far as the limit goes.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn beyond_the_stacks_that_there_are_waits_block_threads_and_the_limit_says_so() {
+    let builder = Runtime::builder().worker_count(1).stack_size(1 << 45).max_sync_threads(2);
+    // SAFETY: the tasks hold nothing across their waits.
+    let runtime = unsafe { builder.coroutines() }.build().unwrap();
+    let _entered = runtime.handle().enter();
+    let stops: Vec<_> = (0..2)
+        .map(|_| {
+            let (stop, stopped) = maniac_sync::oneshot::channel::<()>();
+            let (waits, waiting) = std::sync::mpsc::channel();
+            let task = maniac::spawn_stackful(move || {
+                let thread = std::thread::current().id();
+                let result = maniac::sync_await(async move {
+                    waits.send(()).unwrap();
+                    stopped.await
+                });
+                result.is_ok() && std::thread::current().id() == thread
+            });
+            waiting.recv().unwrap();
+            (stop, task)
+        })
+        .collect();
+    let blocked = || {
+        let dump = runtime.handle().dump();
+        let blocks = |task: &&maniac::runtime::TaskDump| {
+            matches!(task.state, maniac::runtime::TaskState::Suspended { blocks: true, .. })
+        };
+        dump.tasks.iter().filter(blocks).count()
+    };
+    while blocked() != 2 {
+        std::thread::yield_now();
+    }
+    let third = maniac::spawn_stackful(|| maniac::try_sync_await(std::future::pending::<()>()));
+    let error = runtime.block_on(third).unwrap().unwrap_err();
+    assert_eq!(error, SyncAwaitError::ThreadLimit(2));
+    assert!(error.to_string().contains("max_sync_threads"), "{error}");
+    let fourth = maniac::spawn_stackful(|| maniac::sync_await(std::future::pending::<()>()));
+    let panic = runtime.block_on(fourth).unwrap_err().into_panic();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.contains("max_sync_threads"), "{text}");
+    for (stop, task) in stops {
+        stop.send(()).unwrap();
+        assert!(runtime.block_on(task).unwrap());
+    }
+}

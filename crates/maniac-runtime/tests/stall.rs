@@ -232,3 +232,22 @@ fn a_threshold_below_a_millisecond_is_refused() {
     let error = RuntimeBuilder::new().stall_after(Duration::from_micros(999)).build().unwrap_err();
     assert!(error.to_string().contains("stall_after must be 1 ms at least"), "{error}");
 }
+
+/// The hook runs on the monitor's thread, which the runtime's end must not wait for then.
+#[test]
+fn a_runtime_may_be_dropped_by_whoever_is_told_of_a_stall() {
+    let held: Arc<Mutex<Option<Runtime>>> = Arc::default();
+    let (ended, over) = (hog::Flag::default(), hog::Flag::default());
+    let (owner, tell) = (Arc::clone(&held), ended.clone());
+    let hook = move |_: &Stall| {
+        drop(owner.lock().unwrap().take());
+        tell.set();
+    };
+    let runtime = RuntimeBuilder::new().worker_count(1).stall_after(AFTER).on_stall(hook).build().unwrap();
+    let until = over.clone();
+    let stalls = runtime.spawn(async move { hog::hog_until(&until) });
+    *held.lock().unwrap() = Some(runtime);
+    hog::eventually("the hook comes back", || ended.get());
+    over.set();
+    hog::eventually("the task ends", || stalls.is_finished());
+}

@@ -1,6 +1,6 @@
 //! The emulated machine: qemu, a kernel, and an initial file system that runs the tests and switches off.
 
-use super::{Debian, Machine, succeed};
+use super::{Debian, Machine, Tools, succeed};
 use crate::Outcome;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -13,24 +13,39 @@ const TICK: u32 = 1_000_000;
 /// What the last line says when all tests passed.
 const PASSED: &str = "guest: passed";
 /// Seconds that the machine may be on.
-const LIMIT: &str = "1800";
+const LIMIT: &str = "5400";
 
-pub(super) fn run(machine: &Machine, debian: &Debian, folder: &Path, tests: &[PathBuf]) -> Outcome {
-    // Newer than the stable one: older ones lack vectors of two of the machines.
-    let qemu = debian.unpacked(("bookworm-backports", "amd64"), "qemu-system-data", |_| {
-        ["arm", "misc", "riscv", "data"].map(|part| format!("qemu-system-{part}")).to_vec()
-    })?;
-    let (kernel, busybox) = kernel(machine, debian, folder)?;
-    let image = image(machine, folder, &busybox, tests)?;
-    let share = qemu.join("usr/share/qemu");
+/// The folder in which qemu is unpacked, with RISC-V's firmware. Newer than the stable one: older ones lack vectors of two of the machines.
+pub(super) fn qemu(debian: &Debian) -> Result<PathBuf, String> {
+    debian.unpacked(("bookworm-backports", "amd64"), "opensbi", |_| {
+        let parts = ["arm", "misc", "riscv", "data"].map(|part| format!("qemu-system-{part}"));
+        parts.into_iter().chain([String::from("opensbi")]).collect()
+    })
+}
+
+/// Which qemu it is. It takes shared libraries from the system, so that it may not run although it is there.
+pub(super) fn version(machine: &Machine, qemu: &Path) -> Result<String, String> {
+    let said = succeed(Command::new(program(machine, qemu)).arg("--version"))?;
+    let said = String::from_utf8_lossy(&said);
+    Ok(format!("{}, -cpu {}", said.lines().next().unwrap_or_default(), machine.cpu))
+}
+
+fn program(machine: &Machine, qemu: &Path) -> PathBuf {
+    qemu.join(format!("usr/bin/qemu-system-{}", machine.arch))
+}
+
+pub(super) fn run(machine: &Machine, folder: &Path, tools: &Tools, tests: &[PathBuf]) -> Outcome {
+    let image = image(machine, folder, &tools.busybox, tests)?;
+    let share = tools.qemu.join("usr/share/qemu");
+    println!("{}", tools.version);
     let mut command = Command::new("timeout");
-    command.arg(LIMIT).arg(qemu.join(format!("usr/bin/qemu-system-{}", machine.arch)));
+    command.arg(LIMIT).arg(program(machine, &tools.qemu));
     command.arg("-L").arg(&share).args(["-M", "virt", "-cpu", machine.cpu, "-smp", "2", "-m", "1024"]);
     if machine.arch == "riscv64" {
-        command.args(["-bios", "/usr/share/qemu/opensbi-riscv64-generic-fw_dynamic.bin"]);
+        command.arg("-bios").arg(tools.qemu.join("usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"));
     }
     command.args(["-display", "none", "-serial", "stdio", "-monitor", "none", "-nic", "none", "-no-reboot"]);
-    command.arg("-kernel").arg(kernel).arg("-initrd").arg(image);
+    command.arg("-kernel").arg(&tools.kernel).arg("-initrd").arg(image);
     command.arg("-append").arg(format!("console={} quiet panic=-1", machine.console));
     let mut child = command
         .stdin(Stdio::null())
@@ -48,7 +63,11 @@ pub(super) fn run(machine: &Machine, debian: &Debian, folder: &Path, tests: &[Pa
 }
 
 /// A kernel that qemu can boot, and a busybox for the machine.
-fn kernel(machine: &Machine, debian: &Debian, folder: &Path) -> Result<(PathBuf, PathBuf), String> {
+pub(super) fn kernel(
+    machine: &Machine,
+    debian: &Debian,
+    folder: &Path,
+) -> Result<(PathBuf, PathBuf), String> {
     let package = format!("linux-image-{}", machine.debian);
     let root = debian.unpacked((machine.suite, machine.debian), &package, |known| {
         // The package that this one stands for; newer suites keep the kernel itself in another.
@@ -59,15 +78,22 @@ fn kernel(machine: &Machine, debian: &Debian, folder: &Path) -> Result<(PathBuf,
         let kind = if machine.suite == "forky" { "binary" } else { "image" };
         vec![format!("linux-{kind}-{}", version.unwrap_or("unknown")), String::from("busybox-static")]
     })?;
-    let boot = root.join("boot");
-    let file = std::fs::read_dir(&boot)
-        .map_err(|error| format!("{}: {error}", boot.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinu")))
-        .ok_or_else(|| format!("no kernel in {}", boot.display()))?;
+    // Newer suites keep it beside its modules.
+    let places = [root.join("boot")].into_iter().chain(entries(&root.join("usr/lib/modules")));
+    let is_kernel =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"vmlinu"));
+    let file = places
+        .flat_map(|place| entries(&place))
+        .find(is_kernel)
+        .ok_or_else(|| format!("no kernel in {}", root.display()))?;
     let busybox = ["usr/bin/busybox", "bin/busybox"].map(|path| root.join(path));
     let busybox = busybox.into_iter().find(|path| path.exists()).ok_or("no busybox in its package")?;
     Ok((bootable(file, folder)?, busybox))
+}
+
+/// What a folder holds; nothing if it is not there.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
 /// Takes the kernel out of an image that only firmware can unpack.

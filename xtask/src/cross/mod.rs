@@ -28,6 +28,9 @@ struct Machine {
     linker: Option<&'static str>,
 }
 
+/// Comes with the compiler, which alone finds it.
+const RUST_LLD: &str = "rust-lld";
+
 const MACHINES: [Machine; 3] = [
     Machine {
         arch: "aarch64",
@@ -36,7 +39,7 @@ const MACHINES: [Machine; 3] = [
         target: "aarch64-unknown-linux-musl",
         cpu: "max,sve512=on",
         console: "ttyAMA0",
-        linker: Some("rust-lld"),
+        linker: Some(RUST_LLD),
     },
     Machine {
         arch: "riscv64",
@@ -62,7 +65,8 @@ const MACHINES: [Machine; 3] = [
 /// The tests that run there.
 const TESTS: [&str; 2] = ["preempt", "preempt_torture"];
 
-pub(crate) fn run(arch: &str) -> Outcome {
+/// Runs the tests, or with `tools_only` does no more than fetch what that needs.
+pub(crate) fn run(arch: &str, tools_only: bool) -> Outcome {
     let known = || MACHINES.iter().map(|machine| machine.arch).collect::<Vec<_>>().join(", ");
     let machine = MACHINES
         .iter()
@@ -70,38 +74,71 @@ pub(crate) fn run(arch: &str) -> Outcome {
         .ok_or_else(|| format!("no machine for {arch}; there are {}", known()))?;
     let folder = crate::tree::root().join("target/cross");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let tests = build(machine, &folder)?;
-    let debian = Debian::new(&folder)?;
-    guest::run(machine, &debian, &folder, &tests)
+    let tools = Tools::fetch(machine, &folder).map_err(|why| format!("not run: cross {arch}: {why}"))?;
+    if tools_only {
+        return Ok(true);
+    }
+    let tests = build(machine, &folder, &tools)?;
+    guest::run(machine, &folder, &tools, &tests)
+}
+
+/// What a machine needs.
+struct Tools {
+    linker: PathBuf,
+    /// The folder in which qemu is unpacked, and which one it is.
+    qemu: PathBuf,
+    version: String,
+    kernel: PathBuf,
+    busybox: PathBuf,
+}
+
+impl Tools {
+    fn fetch(machine: &Machine, folder: &Path) -> Result<Tools, String> {
+        let unpacking = machine.linker.is_none().then_some("zstd");
+        for program in ["cpio", "gzip", "dpkg", "apt-get"].into_iter().chain(unpacking) {
+            succeed(Command::new(program).arg("--version"))?;
+        }
+        let linker = match machine.linker {
+            Some(name) => {
+                succeed(Command::new("rustup").args(["target", "add", machine.target]))?;
+                if name != RUST_LLD {
+                    succeed(Command::new(name).arg("--version"))?;
+                }
+                PathBuf::from(name)
+            }
+            None => {
+                succeed(Command::new("rustup").args([
+                    "component",
+                    "add",
+                    "--toolchain",
+                    "nightly",
+                    "rust-src",
+                ]))?;
+                zig(machine, folder)?
+            }
+        };
+        let debian = Debian::new(folder)?;
+        let qemu = guest::qemu(&debian)?;
+        let (kernel, busybox) = guest::kernel(machine, &debian, folder)?;
+        let version = guest::version(machine, &qemu)?;
+        Ok(Tools { linker, qemu, version, kernel, busybox })
+    }
 }
 
 /// Builds the tests; gives the programs.
-fn build(machine: &Machine, folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn build(machine: &Machine, folder: &Path, tools: &Tools) -> Result<Vec<PathBuf>, String> {
     let mut cargo = Command::new("cargo");
-    let variable = machine.target.to_uppercase().replace('-', "_");
-    let linker = format!("CARGO_TARGET_{variable}_LINKER");
-    match machine.linker {
-        Some(name) => {
-            succeed(Command::new("rustup").args(["target", "add", machine.target]))?;
-            cargo
-                .env(linker, name)
-                .env(format!("CARGO_TARGET_{variable}_RUSTFLAGS"), "-Ctarget-feature=+crt-static");
-        }
-        None => {
-            succeed(Command::new("rustup").args(["component", "add", "--toolchain", "nightly", "rust-src"]))?;
-            cargo.arg("+nightly").env(linker, zig(machine, folder)?);
-        }
+    let variable = format!("CARGO_TARGET_{}", machine.target.to_uppercase().replace('-', "_"));
+    let own_std = machine.linker.is_none();
+    if own_std {
+        cargo.arg("+nightly");
+    } else {
+        cargo.env(format!("{variable}_RUSTFLAGS"), "-Ctarget-feature=+crt-static");
     }
-    cargo.args([
-        "test",
-        "--no-run",
-        "--message-format=json",
-        "-p",
-        "maniac-context",
-        "--target",
-        machine.target,
-    ]);
-    if machine.linker.is_none() {
+    cargo.env(format!("{variable}_LINKER"), &tools.linker);
+    cargo.args(["test", "--no-run", "--message-format=json", "-p", "maniac-context"]);
+    cargo.args(["--target", machine.target]);
+    if own_std {
         cargo.arg("-Zbuild-std=std,panic_unwind,test");
     }
     cargo.args(TESTS.iter().flat_map(|test| ["--test", test]));

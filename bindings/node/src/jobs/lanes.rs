@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use zeroize::Zeroize as _;
 
-/// A slice ends after so many inputs, or bytes of input.
+/// A slice ends after so many inputs, or bytes of input; where those do not tell the work, all lanes are to have some until the end.
 const SLICE_INPUTS: usize = 32;
 const SLICE_BYTES: usize = 1024 * 1024;
 
@@ -96,9 +96,14 @@ impl Batch {
         let mut progress = lock(&self.progress);
         let (start, all) = (progress.next, self.inputs.ends.len());
         let begin = if start == 0 { 0 } else { self.inputs.ends[start - 1] };
+        let most = if self.task.is_opaque() {
+            ((all - start) / (2 * *MOST)).clamp(1, SLICE_INPUTS)
+        } else {
+            SLICE_INPUTS
+        };
         let mut end = start;
         while end < all
-            && end - start < SLICE_INPUTS
+            && end - start < most
             && (end == start || self.inputs.ends[end] - begin <= SLICE_BYTES)
         {
             end += 1;

@@ -127,6 +127,11 @@ impl Task {
         matches!(self, Self::Hash(..) | Self::HashFile(..) | Self::Derive(_))
     }
 
+    /// Whether an input's length says nothing about the work that it is.
+    pub(crate) fn is_opaque(&self) -> bool {
+        matches!(self, Self::HashFile(..) | Self::Derive(_))
+    }
+
     /// Does it for one input.
     pub(crate) fn run(&self, input: &[u8], stop: &Stop) -> Result<Output, Fault> {
         stop.check()?;

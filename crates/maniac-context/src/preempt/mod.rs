@@ -37,7 +37,7 @@ use crate::switch::CoroutineResult;
 
 #[cfg(preemption)]
 use armed::{deepen, run};
-pub use imp::{Target, install};
+pub use imp::{Target, install, let_through};
 #[cfg(not(preemption))]
 use imp::{deepen, run};
 pub use ranges::{MAX_RANGES, RangeError, register_code};

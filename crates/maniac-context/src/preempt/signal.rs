@@ -7,8 +7,8 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::{arch, armed};
 use crate::signals;
@@ -28,8 +28,8 @@ pub use system::Target;
 /// Ignored where nobody handles it, and used by few: Go's choice for the same purpose.
 const SIGNAL: libc::c_int = libc::SIGURG;
 
-/// What handled the signal before. Set before the handler is installed, so that the handler always finds it.
-static PREVIOUS: OnceLock<libc::sigaction> = OnceLock::new();
+/// What handled the signal before. Set before the handler is installed, so that the handler always finds it; never freed, as that may be looking at it.
+static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(ptr::null_mut());
 
 /// The process that the handler was installed in; others' signals do not concern it.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
@@ -45,9 +45,9 @@ static PROCESS: AtomicI32 = AtomicI32::new(0);
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn install() -> io::Result<()> {
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    if PREVIOUS.get().is_some() {
+    static INSTALLED: Mutex<bool> = Mutex::new(false);
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if *installed {
         return Ok(());
     }
     let previous = signals::current_action(SIGNAL)?;
@@ -57,7 +57,8 @@ pub fn install() -> io::Result<()> {
         let reason = "SIGURG has a handler that runs on the alternate signal stack";
         return Err(io::Error::new(io::ErrorKind::Unsupported, reason));
     }
-    let _ = PREVIOUS.set(previous);
+    // Release: the handler sees what is there.
+    PREVIOUS.store(Box::leak(Box::new(previous)), Ordering::Release);
     PROCESS.store(std::process::id().cast_signed(), Ordering::Relaxed);
     // Neither SA_ONSTACK, since the frame is to lie on the coroutine's stack, nor SA_NODEFER, since frames would nest without end. The mask stays empty:
     // it would have to be put back after a switch.
@@ -73,7 +74,17 @@ pub fn install() -> io::Result<()> {
     if unsafe { libc::sigaction(SIGNAL, &raw const action, ptr::null_mut()) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    *installed = true;
     Ok(())
+}
+
+/// Lets SIGURG through on the calling thread, which may have inherited a mask that holds it off, or has left a handler without returning from it.
+///
+/// ```
+/// maniac_context::preempt::let_through(); // on a thread of one's own
+/// ```
+pub fn let_through() {
+    mask(libc::SIG_UNBLOCK, &set_of(Some(SIGNAL)));
 }
 
 /// Whether the signal is ours still.
@@ -110,7 +121,8 @@ struct Received {
 
 /// A signal that is not ours.
 fn forward(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
-    let Some(previous) = PREVIOUS.get() else { return };
+    // SAFETY: [INV-8] null, or a leaked action.
+    let Some(previous) = (unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() }) else { return };
     if matches!(previous.sa_sigaction, libc::SIG_DFL | libc::SIG_IGN) {
         return; // Which for this signal is the same.
     }
@@ -123,11 +135,6 @@ fn forward(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::
 /// Holds the signal off on this thread, which is about to go back into a handler.
 pub(super) fn hold() {
     mask(libc::SIG_BLOCK, &set_of(Some(SIGNAL)));
-}
-
-/// Lets the signal through on this thread, which has left a handler without returning from it.
-pub(super) fn let_through() {
-    mask(libc::SIG_UNBLOCK, &set_of(Some(SIGNAL)));
 }
 
 /// Bytes that a stack needs below what its calls use.

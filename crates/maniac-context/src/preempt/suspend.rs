@@ -194,8 +194,12 @@ pub(super) extern "C" fn on_interruption(message: *const Interrupted) {
 /// Nothing is held off: code that is not registered is not interrupted.
 pub(super) fn hold() {}
 
-/// See [`hold`].
-pub(super) fn let_through() {}
+/// Nothing was held off.
+///
+/// ```
+/// maniac_context::preempt::let_through();
+/// ```
+pub fn let_through() {}
 
 /// Bytes that a stack needs below what its calls use.
 pub(super) fn room() -> Option<usize> {

@@ -17,6 +17,13 @@ pub fn install() -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// There is no signal to let through.
+///
+/// ```
+/// maniac_context::preempt::let_through();
+/// ```
+pub fn let_through() {}
+
 /// A thread that could be asked where there is preemption.
 ///
 /// ```

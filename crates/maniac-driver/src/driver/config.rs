@@ -172,7 +172,7 @@ impl DriverConfig {
 /// let faults = Faults::new().without_opcode(17).refuse_setup(12);
 /// # let _ = faults;
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
     pub(crate) opcodes: Vec<u8>,
@@ -186,6 +186,53 @@ impl Faults {
     /// Nothing is missing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What the environment variable `MANIAC_RING_FAULTS` asks for, so that whole test programs run as on another kernel: `old`, about
+    /// Linux 5.6 (no operation that came later, no set-up flag, no time-out with the wait, no repeated polling), or `bare`, only
+    /// what no ring of ours can do without, so that everything falls back. Nothing if it is unset or empty. A driver has these faults
+    /// beside those of its configuration.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidInput` if it holds something else.
+    ///
+    /// ```
+    /// use maniac_driver::Faults;
+    /// # if std::env::var_os("MANIAC_RING_FAULTS").is_none() {
+    /// assert_eq!(Faults::from_env().unwrap(), Faults::new());
+    /// # }
+    /// ```
+    pub fn from_env() -> io::Result<Self> {
+        /// The first operation that Linux 5.6 does not know (SPLICE).
+        const LATER: u8 = 30;
+        /// IORING_OP_NOP, POLL_ADD, TIMEOUT, ASYNC_CANCEL
+        const INDISPENSABLE: [u8; 4] = [0, 6, 11, 14];
+        let value = std::env::var_os("MANIAC_RING_FAULTS").unwrap_or_default();
+        let old = Self::new().without_setup_flags(!(1 << 3)).without_features(1 << 8).without_multishot();
+        match value.to_str() {
+            Some("") => Ok(Self::new()),
+            Some("old") => Ok((LATER..=254).fold(old, Self::without_opcode)),
+            Some("bare") => {
+                let known = |opcode: &u8| !INDISPENSABLE.contains(opcode);
+                Ok((0..=254).filter(known).fold(Self::new(), Self::without_opcode))
+            }
+            _ => {
+                let text = format!("MANIAC_RING_FAULTS is {value:?}, but must be old or bare");
+                Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+            }
+        }
+    }
+
+    /// These faults and those of `other`.
+    #[cfg(maniac_uring)]
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.opcodes.extend(other.opcodes);
+        self.setup_flags |= other.setup_flags;
+        self.features |= other.features;
+        self.setup_errors.extend(other.setup_errors);
+        self.multishot |= other.multishot;
+        self
     }
 
     /// The kernel does not know this opcode (`IORING_OP_…`).

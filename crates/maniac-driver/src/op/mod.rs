@@ -19,7 +19,7 @@ pub use file::{
 pub use path::{LinkAt, MkdirAt, OpenAt, ReadLinkAt, RenameAt, StatAt, SymlinkAt, UnlinkAt};
 pub use readiness::PollOnce;
 pub use socket::{Accept, Connect, Recv, RecvFrom, Send, SendTo, Shutdown};
-pub use splice::{Splice, Tee};
+pub use splice::{CopyRange, Splice, Tee};
 
 use crate::fd::SharedFd;
 use crate::ready::Interest;

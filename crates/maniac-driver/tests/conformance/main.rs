@@ -60,7 +60,7 @@ suite! {
     socket: accepts_and_connects refused_connection receives_and_sends counts_thrown_away copies_what_it_sends waits_for_data end_of_stream broken_pipe
         datagrams unix_datagrams shuts_down closes_sockets large_transfer accepts_many unix_streams
         both_directions_at_once;
-    splice: file_to_pipe pipe_to_file waits_for_a_pipe full_pipe tees socket_through_pipe offsets;
+    splice: file_to_pipe pipe_to_file waits_for_a_pipe full_pipe tees socket_through_pipe offsets copies_ranges;
     readiness: registration_reads registration_writes several_waiters tick_keeps_reports closed_peer
         dropped_waiters_leave reregisters_after_close poll_once two_registrations_share many_reports
         dropped_elsewhere regular_file waits_both_ways unconnected_socket priority_of_half_closed two_drivers_share

@@ -2,7 +2,7 @@
 
 use crate::support::{Rig, both, errno, pair, peek, pipe};
 use maniac_driver::op::splice::End;
-use maniac_driver::op::{Read, Recv, Send, Splice, Tee, Write};
+use maniac_driver::op::{CopyRange, Read, Recv, Send, Splice, Tee, Write};
 
 pub fn file_to_pipe(rig: &mut Rig) {
     let file = rig.dir.file("a", b"hello, world");
@@ -98,4 +98,14 @@ pub fn offsets(rig: &mut Rig) {
     assert_eq!(rig.run(Read::new(reader, Vec::with_capacity(10))).1, b"hello");
     let op = Splice::new(End::stream(file.clone()), End::stream(file), 10);
     assert_eq!(errno(rig.run(op)), libc::EINVAL);
+}
+
+pub fn copies_ranges(rig: &mut Rig) {
+    let (from, to) = (rig.dir.file("from", b"0123456789"), rig.dir.file("to", b"abcdef"));
+    assert_eq!(rig.run(CopyRange::new((from.clone(), 7), (to.clone(), 2), 100)).unwrap(), 3);
+    assert_eq!(std::fs::read(rig.dir.join("to")).unwrap(), b"ab789f");
+    assert_eq!(rig.run(CopyRange::new((from.clone(), 10), (to.clone(), 0), 100)).unwrap(), 0, "the end");
+    assert_eq!(errno(rig.run(CopyRange::new((from.clone(), u64::MAX), (to, 0), 1))), libc::EINVAL);
+    let (_reader, writer) = pipe();
+    assert_eq!(errno(rig.run(CopyRange::new((from, 0), (writer, 0), 1))), libc::EINVAL, "no file");
 }

@@ -8,17 +8,19 @@
 //! | `metadata`, `try_exists` | a plain call | the same |
 //! | `open` | a plain call that the path cache answers; else the driver | a thread of the pool |
 //! | `open` that makes or empties, sync, allocate, rename, remove, link, `create_dir` | the driver | a thread of the pool |
-//! | `read_dir`, `remove_dir_all`, `copy`, `canonicalize`, permissions | a thread of the pool | the same |
+//! | `read_dir`, `remove_dir_all`, `copy`, `canonicalize`, permissions, a lock that is waited for | a thread of the pool | the same |
 //!
 //! The driver is io_uring, or readiness, which hands what would block to threads of the pool.
 //!
-//! Off Unix all of it goes to threads of the pool, and there are no owned, direct or vectored calls, no [`Fd`], no splice and
-//! no `Dir`.
+//! Off Unix all of it goes to threads of the pool, and there are no owned, direct or vectored calls, no locks, no [`Fd`], no
+//! splice and no `Dir`.
 
 #[cfg(unix)]
 mod dir;
 #[cfg(unix)]
 mod fd;
+#[cfg(target_os = "linux")]
+mod fifo;
 #[cfg(unix)]
 mod file;
 #[cfg(unix)]
@@ -43,9 +45,13 @@ mod whole;
 
 pub use crate::buf::AlignedBuf;
 #[cfg(unix)]
-pub(crate) use open_file::stat as stat_fd;
+pub(crate) use open_file::{OpenFile, stat as stat_fd};
+#[cfg(target_os = "linux")]
+pub(crate) use splice::relay;
 #[cfg(unix)]
 pub(crate) use unfinished::Unfinished;
+#[cfg(target_os = "linux")]
+pub(crate) use whole::copy_range;
 
 #[cfg(unix)]
 pub use dir::Dir;

@@ -26,7 +26,7 @@ const SMALLEST_READ: usize = 32;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
-    pub(super) fd: SharedFd,
+    pub(crate) fd: SharedFd,
     /// Where the next read or write through a cursor goes. The descriptor's own position stays where it was.
     cursor: AtomicU64,
     pub(super) append: bool,
@@ -34,7 +34,9 @@ pub(crate) struct OpenFile {
     direct: bool,
     /// Found to have no positions: a FIFO, a terminal.
     pub(super) stream: AtomicBool,
-    pub(super) unfinished: Unfinished,
+    pub(crate) unfinished: Unfinished,
+    /// Threads that wait for a lock which nobody wants any more.
+    pub(super) locking: Unfinished,
     /// The same file opened with O_DIRECT, once that was asked for.
     reopened: OnceLock<SharedFd>,
 }
@@ -48,8 +50,22 @@ impl OpenFile {
             direct: flags::DIRECT != 0 && flags & flags::DIRECT != 0,
             stream: AtomicBool::new(false),
             unfinished: Unfinished::default(),
+            locking: Unfinished::default(),
             reopened: OnceLock::new(),
         })
+    }
+
+    /// Opens a file to read, or reads it at once if the page cache has all of it.
+    pub(super) async fn open_or_read(path: &Path) -> io::Result<Result<Vec<u8>, Arc<Self>>> {
+        let how = OpenHow::new(flags::READ);
+        let fd = match open_cached(None, path, how)? {
+            None => open(None, path, how).await?,
+            Some(opened) => match whole_cached(SharedFd::new(opened?))? {
+                Ok(content) => return Ok(Ok(content)),
+                Err(fd) => make_as_asked(fd, how).await?,
+            },
+        };
+        Ok(Err(Self::new(SharedFd::new(fd), how.flags, 0)))
     }
 
     /// Takes a descriptor over that something else has opened.
@@ -78,14 +94,14 @@ impl OpenFile {
     }
 
     /// The cursor's place in the file.
-    pub(super) fn position(&self) -> io::Result<u64> {
+    pub(crate) fn position(&self) -> io::Result<u64> {
         match self.cursor.load(Ordering::Relaxed) {
             AT_END => Ok(self.stat()?.size),
             at => Ok(at),
         }
     }
 
-    pub(super) fn set_position(&self, at: u64) {
+    pub(crate) fn set_position(&self, at: u64) {
         self.cursor.store(at, Ordering::Relaxed);
     }
 
@@ -120,6 +136,30 @@ impl OpenFile {
             return Ok(None);
         }
         sys::read_at_nowait(&self.fd, buf, offset)
+    }
+
+    /// How much from `at` on, up to `most`, the page cache holds, as far as a byte of every 128 KiB tells; 0 if less than pays to be
+    /// sent from there. (What is read in order is brought in order: a page amid it that is gone again is waited for.)
+    #[cfg(target_os = "linux")]
+    pub(crate) fn cached_from(&self, at: u64, most: usize) -> io::Result<usize> {
+        /// As much as the kernel reads ahead.
+        const STEP: u64 = 128 << 10;
+        /// Less is copied sooner than its pages are lent.
+        const LEAST: u64 = 32 << 10;
+        let is_there = |at: u64| Ok::<_, io::Error>(self.read_cached(&mut [0], at)? == Some(1));
+        let end = self.stat()?.size.min(at.saturating_add(most as u64));
+        if end < at.saturating_add(LEAST) {
+            return Ok(0);
+        }
+        let mut known = at;
+        while known < end {
+            let next = (known + STEP).min(end);
+            if !is_there(known)? || (next == end && !is_there(end - 1)?) {
+                break;
+            }
+            known = next;
+        }
+        Ok((known - at) as usize)
     }
 
     /// Reads through the driver, into a pooled buffer.
@@ -340,10 +380,27 @@ pub(crate) fn stat(fd: &SharedFd) -> io::Result<Stat> {
     }
 }
 
+/// The content of a regular file that was just opened, and closes it; else the descriptor again. What is there is as long as the file
+/// says that it is, so its end need not be asked for.
+fn whole_cached(fd: SharedFd) -> io::Result<Result<Vec<u8>, OwnedDescriptor>> {
+    let stat = stat(&fd)?;
+    let size = usize::try_from(stat.size).unwrap_or(usize::MAX);
+    if stat.is_file() && (1..=CHUNK).contains(&size) {
+        let op = ReadAt::new(fd.clone(), Vec::with_capacity(size), 0);
+        if let Inline::Done((Ok(count), content)) = try_inline(op)
+            && count == size
+        {
+            return Ok(Ok(content));
+        }
+    }
+    Ok(Err(fd.try_unwrap().unwrap_or_else(|_| unreachable!("its other handle was the operation's"))))
+}
+
 /// Opens a path: by a plain call if the kernel's path cache has all of it, else through the driver.
 pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io::Result<OwnedDescriptor> {
     let result = match open_cached(dir.clone(), path, how)? {
-        Some(result) => result,
+        Some(Ok(fd)) => return make_as_asked(fd, how).await,
+        Some(Err(error)) => Err(error),
         None => rt::run(OpenAt::new(dir.clone(), path, how)?).await,
     };
     match result {
@@ -356,9 +413,25 @@ pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io
     }
 }
 
-/// Opens what the path cache knows, without waiting; `None` if it must be asked for through the driver.
+/// Makes of what [`open_cached`] opened what open(2) would have given.
+pub(super) async fn make_as_asked(fd: OwnedDescriptor, how: OpenHow) -> io::Result<OwnedDescriptor> {
+    if how.flags & flags::NONBLOCK != 0 {
+        return Ok(fd);
+    }
+    #[cfg(target_os = "linux")]
+    let fd = match how.flags & (flags::ACCESS | flags::DIRECTORY) {
+        flags::READ => super::fifo::with_writer(fd).await?,
+        _ => fd,
+    };
+    sys::set_status_flags(&fd, how.flags)?;
+    Ok(fd)
+}
+
+/// Opens what the path cache knows, without waiting: with O_NONBLOCK, since opening a FIFO or a leased file would wait
+/// otherwise. (It comes off again: on some file systems it makes the ring fail reads that would have to wait.) `None` if it must
+/// be asked for through the driver.
 #[cfg(target_os = "linux")]
-fn open_cached(
+pub(super) fn open_cached(
     dir: Option<SharedFd>,
     path: &Path,
     how: OpenHow,
@@ -367,23 +440,19 @@ fn open_cached(
     if how.flags & makes != 0 || how.flags & flags::TEMPORARY == flags::TEMPORARY {
         return Ok(None);
     }
-    // Opening a FIFO or a leased file would wait otherwise. The flag comes off again: on some file systems it makes the
-    // ring fail reads that would have to wait.
     let eager = OpenHow::new(how.flags | flags::NONBLOCK).mode(how.mode).resolve(how.resolve);
     match try_inline(OpenAt::new(dir, path, eager)?) {
-        Inline::Done(Ok(fd)) => {
-            if how.flags & flags::NONBLOCK == 0 {
-                sys::set_status_flags(&fd, how.flags)?;
-            }
-            Ok(Some(Ok(fd)))
-        }
-        Inline::Done(Err(error)) => Ok(Some(Err(error))),
+        Inline::Done(opened) => Ok(Some(opened)),
         Inline::Pending(_) => Ok(None),
     }
 }
 
 /// As on Linux, which alone can be asked so.
 #[cfg(not(target_os = "linux"))]
-fn open_cached(_: Option<SharedFd>, _: &Path, _: OpenHow) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
+pub(super) fn open_cached(
+    _: Option<SharedFd>,
+    _: &Path,
+    _: OpenHow,
+) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
     Ok(None)
 }

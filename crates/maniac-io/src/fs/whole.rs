@@ -1,11 +1,19 @@
 //! Whole files at once.
 
+use super::File;
 use super::open_file::OpenFile;
-use super::{File, OpenOptions};
+#[cfg(target_os = "linux")]
+use super::unfinished::Change;
 use crate::rt;
 use crate::sys::std_fs;
+#[cfg(target_os = "linux")]
+use maniac_driver::op::CopyRange;
+#[cfg(target_os = "linux")]
+use maniac_runtime::driver;
 use std::io;
 use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 
 /// Reads a whole file.
 ///
@@ -30,7 +38,10 @@ use std::path::Path;
 /// ```
 pub async fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     rt::charge().await;
-    let file = OpenFile::open(None, path.as_ref(), OpenOptions::new().read(true)).await?;
+    let file = match OpenFile::open_or_read(path.as_ref()).await? {
+        Ok(content) => return Ok(content),
+        Err(file) => file,
+    };
     let (content, result) = file.read_rest(Vec::new(), 0).await;
     match result {
         // A FIFO or the like.
@@ -116,4 +127,28 @@ pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Re
 pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u64> {
     let (from, to) = (from.as_ref().to_owned(), to.as_ref().to_owned());
     rt::unblock(move || std_fs::copy(from, to)).await
+}
+
+/// Copies a part of one file to another, from cursor to cursor, and moves both; says how many bytes that were. Dropped, it may still
+/// happen: whoever changes `to` next waits for it, and finds the cursors behind what was copied.
+#[cfg(target_os = "linux")]
+pub(crate) async fn copy_range(from: Arc<OpenFile>, to: Arc<OpenFile>) -> io::Result<usize> {
+    /// Some milliseconds where the data is copied indeed: a thread of the pool does no more at a time.
+    const PART: usize = 16 << 20;
+    rt::charge().await;
+    from.unfinished.settle().await?;
+    to.unfinished.settle().await?;
+    let (at, goal) = (from.position()?, to.position()?);
+    let op = CopyRange::new((from.fd.clone(), at), (to.fd.clone(), goal), PART);
+    let (source, sink) = (Arc::downgrade(&from), Arc::downgrade(&to));
+    let note = move |result: io::Result<usize>| {
+        if let (Ok(count), Some(from), Some(to)) = (result, source.upgrade(), sink.upgrade()) {
+            from.set_position(at + count as u64);
+            to.wrote(goal, count);
+        }
+    };
+    let count = Change::noting(driver::submit(op)?, &to.unfinished, note).await?;
+    from.set_position(at + count as u64);
+    to.wrote(goal, count);
+    Ok(count)
 }

@@ -1,5 +1,6 @@
 //! Copying from a source to a sink, and both ways.
 
+use super::kernel::Mover;
 use super::{AsyncRead, AsyncWrite};
 use std::io;
 use std::pin::Pin;
@@ -9,8 +10,9 @@ use std::task::{Context, Poll, ready};
 const BUFFER: usize = 16 << 10;
 
 /// What one direction of a copy carries.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Carrier {
+    /// Empty until something is carried.
     buf: Box<[u8]>,
     /// What was read and not written yet.
     begin: usize,
@@ -19,62 +21,103 @@ struct Carrier {
     source_ended: bool,
     /// Written since the last flush.
     unflushed: bool,
+    /// What need not be carried.
+    mover: Mover,
 }
 
 impl Carrier {
-    fn new() -> Self {
-        let buf = vec![0; BUFFER].into_boxed_slice();
-        Self { buf, begin: 0, end: 0, total: 0, source_ended: false, unflushed: false }
+    fn is_empty(&self) -> bool {
+        self.begin == self.end
     }
 
-    /// Carries until the source ends and all is flushed. When the source has nothing now, what was written is flushed, since
-    /// somebody may wait for that before more comes.
-    fn poll_carry<R, W>(&mut self, source: &mut R, sink: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    /// Counts what went to the sink.
+    fn count(&mut self, count: usize) {
+        self.total += count as u64;
+        self.unflushed = true;
+    }
+
+    /// Copies until the source has ended and all is flushed.
+    fn poll_copy<R, W>(&mut self, source: &mut R, sink: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>>
     where
         R: AsyncRead + Unpin + ?Sized,
         W: AsyncWrite + Unpin + ?Sized,
     {
         loop {
-            while self.begin < self.end {
-                let part = &self.buf[self.begin..self.end];
-                match ready!(Pin::new(&mut *sink).poll_write(cx, part))? {
-                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                    count => {
-                        self.begin += count;
-                        self.total += count as u64;
-                        self.unflushed = true;
-                    }
+            if self.is_empty() && !self.source_ended {
+                // Asked once for each full buffer: whatever is moved then is all that there was.
+                let much = self.end == BUFFER;
+                let (from, to) = (source.source_in_kernel(), sink.sink_in_kernel());
+                let moved = ready!(self.mover.poll_move(from, to, much, cx))?;
+                (self.begin, self.end) = (0, 0);
+                if moved > 0 {
+                    self.count(moved);
+                    continue;
                 }
             }
-            if self.source_ended {
-                if self.unflushed {
-                    ready!(Pin::new(&mut *sink).poll_flush(cx))?;
-                    self.unflushed = false;
-                }
+            if !ready!(self.poll_carry(source, sink, cx))? {
                 return Poll::Ready(Ok(()));
             }
-            match Pin::new(&mut *source).poll_read(cx, &mut self.buf) {
-                Poll::Ready(count) => {
-                    (self.begin, self.end) = (0, count?);
-                    self.source_ended = self.end == 0;
-                }
-                Poll::Pending => {
-                    if self.unflushed {
-                        ready!(Pin::new(&mut *sink).poll_flush(cx))?;
-                        self.unflushed = false;
-                    }
-                    return Poll::Pending;
+        }
+    }
+
+    /// Carries what the source has next; false if it has ended and all is flushed. When the source has nothing now, what was
+    /// written is flushed, since somebody may wait for that before more comes.
+    fn poll_carry<R, W>(
+        &mut self,
+        source: &mut R,
+        sink: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>>
+    where
+        R: AsyncRead + Unpin + ?Sized,
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        if self.is_empty() && !self.source_ended {
+            if self.buf.is_empty() {
+                self.buf = vec![0; BUFFER].into_boxed_slice();
+            }
+            let Poll::Ready(count) = Pin::new(source).poll_read(cx, &mut self.buf) else {
+                ready!(self.poll_flush(sink, cx))?;
+                return Poll::Pending;
+            };
+            (self.begin, self.end) = (0, count?);
+            self.source_ended = self.end == 0;
+        }
+        while !self.is_empty() {
+            match ready!(Pin::new(&mut *sink).poll_write(cx, &self.buf[self.begin..self.end]))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => {
+                    self.begin += count;
+                    self.count(count);
                 }
             }
         }
+        if self.source_ended {
+            ready!(self.poll_flush(sink, cx))?;
+        }
+        Poll::Ready(Ok(!self.source_ended))
+    }
+
+    fn poll_flush<W>(&mut self, sink: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+    where
+        W: AsyncWrite + Unpin + ?Sized,
+    {
+        if self.unflushed {
+            ready!(Pin::new(sink).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 /// Copies from `source` to `sink` until the source ends; says how many bytes that were. The sink is flushed, not closed.
 ///
-/// Between a file and a socket [`splice`](crate::fs::splice) copies nothing through memory of this process.
+/// On Linux the bytes of a [`File`](crate::fs::File) go to a socket or a pipe by sendfile(2), as far as the page cache has them, and
+/// to another file by copy_file_range(2); what comes in quantity from a socket or a pipe goes to another by splice(2). It is then not
+/// copied through memory of this process. Where the kernel does not do it, and for everything else, it is. What a file's writer changes while they lie in a socket or a pipe, the other end may see.
+/// [`splice`](crate::fs::splice) moves between any two descriptors.
 ///
-/// Cancel safety: none; bytes that were read and not written are lost.
+/// Cancel safety: none; bytes that were read and not written are lost. From a file nothing is: it can be read again.
 ///
 /// # Errors
 ///
@@ -95,7 +138,7 @@ where
     R: AsyncRead + Unpin + ?Sized,
     W: AsyncWrite + Unpin + ?Sized,
 {
-    Copy { source, sink, carrier: Carrier::new() }
+    Copy { source, sink, carrier: Carrier::default() }
 }
 
 /// The future of [`copy`].
@@ -132,7 +175,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        ready!(this.carrier.poll_carry(&mut *this.source, &mut *this.sink, cx))?;
+        ready!(this.carrier.poll_copy(&mut *this.source, &mut *this.sink, cx))?;
         Poll::Ready(Ok(this.carrier.total))
     }
 }
@@ -141,6 +184,8 @@ where
 /// bytes went from `a` to `b`, and from `b` to `a`.
 ///
 /// Cancel safety: none; bytes that were read and not written are lost.
+///
+/// Between sockets the kernel moves them, as for [`copy`].
 ///
 /// # Errors
 ///
@@ -169,20 +214,16 @@ where
     A: AsyncRead + AsyncWrite + Unpin + ?Sized,
     B: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
-    CopyBidirectional { a, b, there: Direction::new(), back: Direction::new() }
+    CopyBidirectional { a, b, there: Direction::default(), back: Direction::default() }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Direction {
     carrier: Carrier,
     closed: bool,
 }
 
 impl Direction {
-    fn new() -> Self {
-        Self { carrier: Carrier::new(), closed: false }
-    }
-
     fn poll_carry_and_close<R, W>(
         &mut self,
         source: &mut R,
@@ -194,7 +235,7 @@ impl Direction {
         W: AsyncWrite + Unpin + ?Sized,
     {
         if !self.closed {
-            ready!(self.carrier.poll_carry(source, sink, cx))?;
+            ready!(self.carrier.poll_copy(source, sink, cx))?;
             ready!(Pin::new(sink).poll_close(cx))?;
             self.closed = true;
         }

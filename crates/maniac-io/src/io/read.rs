@@ -1,5 +1,6 @@
 //! Reading.
 
+use super::InKernel;
 use std::io::{self, IoSliceMut};
 use std::ops::DerefMut;
 use std::pin::Pin;
@@ -33,6 +34,7 @@ use std::task::{Context, Poll, ready};
 /// let mut bufs = [IoSliceMut::new(&mut []), IoSliceMut::new(&mut buf)];
 /// let count = poll_fn(|cx| Pin::new(&mut Zeros).poll_read_vectored(cx, &mut bufs)).await?;
 /// assert_eq!(count, 3);
+/// assert!(Zeros.source_in_kernel().is_none(), "zeros are made here");
 /// # Ok(()) })
 /// # }
 /// ```
@@ -57,6 +59,12 @@ pub trait AsyncRead {
         let first = bufs.iter_mut().find(|buf| !buf.is_empty());
         self.poll_read(cx, first.map_or(&mut [], |buf| buf))
     }
+
+    /// What [`copy`](super::copy) needs to move bytes inside the kernel; `None`, the default, if they are to be read. It tells where the
+    /// next bytes come from: nothing may have been read ahead of them.
+    fn source_in_kernel(&self) -> Option<InKernel<'_>> {
+        None
+    }
 }
 
 impl<T: AsyncRead + Unpin + ?Sized> AsyncRead for &mut T {
@@ -70,6 +78,10 @@ impl<T: AsyncRead + Unpin + ?Sized> AsyncRead for &mut T {
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self.get_mut()).poll_read_vectored(cx, bufs)
+    }
+
+    fn source_in_kernel(&self) -> Option<InKernel<'_>> {
+        (**self).source_in_kernel()
     }
 }
 
@@ -85,6 +97,10 @@ impl<T: AsyncRead + Unpin + ?Sized> AsyncRead for Box<T> {
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut **self.get_mut()).poll_read_vectored(cx, bufs)
     }
+
+    fn source_in_kernel(&self) -> Option<InKernel<'_>> {
+        (**self).source_in_kernel()
+    }
 }
 
 impl<P: DerefMut<Target: AsyncRead>> AsyncRead for Pin<P> {
@@ -98,6 +114,10 @@ impl<P: DerefMut<Target: AsyncRead>> AsyncRead for Pin<P> {
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         self.as_deref_mut().poll_read_vectored(cx, bufs)
+    }
+
+    fn source_in_kernel(&self) -> Option<InKernel<'_>> {
+        (**self).source_in_kernel()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writing.
 
+use super::InKernel;
 use std::io::{self, IoSlice};
 use std::ops::DerefMut;
 use std::pin::Pin;
@@ -40,6 +41,7 @@ use std::task::{Context, Poll, ready};
 /// assert!(!meter.is_write_vectored(), "so that it takes one buffer at a time");
 /// assert_eq!(poll_fn(|cx| Pin::new(&mut meter).poll_write_vectored(cx, &bufs)).await?, 3);
 /// assert_eq!(meter.0, 8);
+/// assert!(meter.sink_in_kernel().is_none(), "bytes are counted here");
 /// # Ok(()) })
 /// # }
 /// ```
@@ -83,9 +85,15 @@ pub trait AsyncWrite {
     ///
     /// What the sink says.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// What [`copy`](super::copy) needs to move bytes inside the kernel; `None`, the default, if they are to be written. It tells where
+    /// the next bytes go: nothing may be waiting to go there before them.
+    fn sink_in_kernel(&self) -> Option<InKernel<'_>> {
+        None
+    }
 }
 
-/// All five methods by way of what `$inner` makes of `self`.
+/// All methods by way of what `$inner` makes of `self`.
 macro_rules! forward {
     ($this:ident => $inner:expr) => {
         fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
@@ -114,6 +122,10 @@ macro_rules! forward {
         fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             let $this = self;
             $inner.poll_close(cx)
+        }
+
+        fn sink_in_kernel(&self) -> Option<InKernel<'_>> {
+            (**self).sink_in_kernel()
         }
     };
 }

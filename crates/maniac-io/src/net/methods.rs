@@ -508,6 +508,11 @@ macro_rules! impl_async_read {
             ) -> std::task::Poll<std::io::Result<usize>> {
                 self.stream().poll_read_vectored(cx, bufs)
             }
+
+            #[cfg(target_os = "linux")]
+            fn source_in_kernel(&self) -> Option<$crate::io::InKernel<'_>> {
+                $crate::io::InKernel::stream(self.stream())
+            }
         }
     };
 }
@@ -550,6 +555,11 @@ macro_rules! impl_async_write {
                 std::task::ready!(self.stream().poll_settled(cx))?;
                 let $this = self;
                 std::task::Poll::Ready($close)
+            }
+
+            #[cfg(target_os = "linux")]
+            fn sink_in_kernel(&self) -> Option<$crate::io::InKernel<'_>> {
+                $crate::io::InKernel::stream(self.stream())
             }
         }
     };

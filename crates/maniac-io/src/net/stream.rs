@@ -4,6 +4,8 @@ use super::gathered::WriteAll;
 use super::{Leftover, register, unregister};
 use crate::buf::{BufResult, RawBufRead, RawBufWrite, Slice};
 use crate::fs::Fd;
+#[cfg(target_os = "linux")]
+use crate::fs::OpenFile;
 use crate::rt;
 use crate::sys;
 use maniac_driver::op::{Inline, Operation, Recv, Send, try_inline};
@@ -128,7 +130,7 @@ impl Stream {
     #[inline]
     pub(crate) fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
-            return Poll::Ready(Ok(leftover.read(buf, true)));
+            return Poll::Ready(leftover.read(buf, true));
         }
         self.poll_call(cx, Interest::READABLE, buf.len(), || self.read_now(buf))
     }
@@ -140,7 +142,7 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
             let first = bufs.iter_mut().find(|buf| !buf.is_empty());
-            return Poll::Ready(Ok(first.map_or(0, |buf| leftover.read(buf, true))));
+            return Poll::Ready(first.map_or(Ok(0), |buf| leftover.read(buf, true)));
         }
         let asked = asked(bufs.iter().map(|buf| buf.len()));
         self.poll_call(cx, Interest::READABLE, asked, || sys::readv(self.fd(), bufs))
@@ -148,7 +150,7 @@ impl Stream {
 
     pub(crate) fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         if let Some(leftover) = self.leftover() {
-            return Poll::Ready(Ok(leftover.read(buf, false)));
+            return Poll::Ready(leftover.read(buf, false));
         }
         // Nothing is taken, so nothing is drained.
         self.poll_call(cx, Interest::READABLE, 0, || sys::peek(self.fd(), buf))
@@ -158,6 +160,29 @@ impl Stream {
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_settled(cx))?;
         self.poll_call(cx, Interest::WRITABLE, buf.len(), || self.write_now(buf))
+    }
+
+    /// Sends what the page cache holds of `file` from its cursor on, up to `most` bytes, and moves that; 0 if it holds nothing there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn poll_send_file(
+        &self,
+        cx: &mut Context<'_>,
+        file: &OpenFile,
+        most: usize,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_settled(cx))?;
+        ready!(file.unfinished.poll_settled(cx))?;
+        let at = file.position()?;
+        let len = file.cached_from(at, most)?;
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        // A short count may be the file's doing: it says nothing about the room in the socket.
+        let sent = ready!(
+            self.poll_call(cx, Interest::WRITABLE, 0, || { sys::send_file(self.fd(), &file.fd, at, len) })
+        )?;
+        file.set_position(at + sent as u64);
+        Poll::Ready(Ok(sent))
     }
 
     /// Writes all of `buf`: on a ring, few bytes go along with those of other tasks.
@@ -208,7 +233,7 @@ impl Stream {
 
     pub(crate) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         match self.leftover() {
-            Some(leftover) => Ok(leftover.read(buf, true)),
+            Some(leftover) => leftover.read(buf, true),
             None => self.io.try_io(Interest::READABLE, || self.read_now(buf)),
         }
     }
@@ -217,7 +242,7 @@ impl Stream {
         match self.leftover() {
             Some(leftover) => {
                 let first = bufs.iter_mut().find(|buf| !buf.is_empty());
-                Ok(first.map_or(0, |buf| leftover.read(buf, true)))
+                first.map_or(Ok(0), |buf| leftover.read(buf, true))
             }
             None => self.io.try_io(Interest::READABLE, || sys::readv(self.fd(), bufs)),
         }

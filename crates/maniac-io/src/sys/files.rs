@@ -1,7 +1,7 @@
 //! Descriptors of files and pipes: flags, positions, pipes, moving data between pipes.
 
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::retry_on_intr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -92,6 +92,36 @@ pub(crate) fn set_mode(fd: &impl AsFd, mode: u32) -> io::Result<()> {
     Ok(retry_on_intr(|| rustix::fs::fchmod(fd, Mode::from_raw_mode(mode as _)))?)
 }
 
+/// What kind of lock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lock {
+    Shared,
+    Exclusive,
+}
+
+/// Waits for a lock (flock(2)).
+pub(crate) fn lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
+    let operation = match kind {
+        Lock::Shared => FlockOperation::LockShared,
+        Lock::Exclusive => FlockOperation::LockExclusive,
+    };
+    Ok(retry_on_intr(|| rustix::fs::flock(fd, operation))?)
+}
+
+/// A lock, or `WouldBlock`.
+pub(crate) fn try_lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
+    let operation = match kind {
+        Lock::Shared => FlockOperation::NonBlockingLockShared,
+        Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
+    };
+    Ok(rustix::fs::flock(fd, operation)?)
+}
+
+/// Gives a lock back.
+pub(crate) fn unlock(fd: &impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::flock(fd, FlockOperation::Unlock)?)
+}
+
 /// A named pipe (mkfifo(3)).
 #[cfg(not(target_vendor = "apple"))]
 pub(crate) fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
@@ -132,8 +162,9 @@ pub(crate) use moving::*;
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod moving {
-    use super::{AsFd, io, retry_on_intr};
+    use super::{AsFd, OwnedFd, io, retry_on_intr};
     use rustix::pipe::SpliceFlags;
+    use std::os::fd::AsRawFd;
 
     /// splice(2) between two streams, one of them a pipe. Never waits.
     pub(crate) fn splice(from: &impl AsFd, to: &impl AsFd, len: usize) -> io::Result<usize> {
@@ -144,6 +175,41 @@ mod moving {
     /// tee(2). Never waits.
     pub(crate) fn tee(from: &impl AsFd, to: &impl AsFd, len: usize) -> io::Result<usize> {
         Ok(retry_on_intr(|| rustix::pipe::tee(from, to, len, SpliceFlags::NONBLOCK))?)
+    }
+
+    /// sendfile(2): what `file` holds from `offset` on, to a stream. It waits for the device if the page cache does not hold it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn send_file(
+        stream: &impl AsFd,
+        file: &impl AsFd,
+        mut offset: u64,
+        len: usize,
+    ) -> io::Result<usize> {
+        Ok(retry_on_intr(|| rustix::fs::sendfile(stream, file, Some(&mut offset), len))?)
+    }
+
+    /// Whether the FIFO of this reading end holds bytes, has a writer, or had one since it was opened.
+    pub(crate) fn had_writer(fifo: &impl AsFd) -> io::Result<bool> {
+        let (_reader, writer) = super::pipe()?;
+        if super::poll_both(fifo, &writer)?.0 {
+            return Ok(true);
+        }
+        match tee(fifo, &writer, 1) {
+            // Its end: nobody writes, and as poll(2) says nobody ever did.
+            Ok(0) => Ok(false),
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A descriptor that is readable when what `fd` stands for has been opened (inotify(7)).
+    pub(crate) fn watch_openings(fd: &impl AsFd) -> io::Result<OwnedFd> {
+        use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+        let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+        let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+        inotify::add_watch(&watch, path, WatchFlags::OPEN)?;
+        Ok(watch)
     }
 
     /// Asks for a pipe of `size` bytes, and tells what it has.

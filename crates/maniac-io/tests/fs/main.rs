@@ -7,12 +7,14 @@
 mod support;
 
 mod contents;
+mod locks;
 mod paths;
 mod special;
 
 const ENOSPC: i32 = 28;
 const ESPIPE: i32 = 29;
 const EBADF: i32 = 9;
+const O_NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits() as i32;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()

@@ -1,13 +1,15 @@
 //! Files that are no plain ones on a disk with room: FIFOs, devices, what is full; and files through the traits.
 
 use crate::support::{self, assert_errno, pattern};
-use crate::{ENOSPC, ESPIPE, temp};
+use crate::{ENOSPC, ESPIPE, O_NONBLOCK, temp};
 use maniac_io::fs::{self, File, OpenOptions};
 use maniac_io::io::{AsyncReadExt, AsyncWriteExt};
-use std::io::SeekFrom;
+use std::io::{Read, SeekFrom};
+use std::path::PathBuf;
+use std::time::Duration;
 
 on_both_drivers! {
-    fifo proc_file device_full small_device polled_writes polled_error
+    fifo fifo_waits_for_a_writer fifo_opening_is_dropped fifos_both_ways proc_file device_full small_device polled_writes polled_error
 }
 
 /// A FIFO is no regular file: it is waited for, not asked at offsets, and its reader waits for a first writer.
@@ -15,7 +17,8 @@ async fn fifo() {
     let dir = temp();
     let path = dir.path().join("fifo");
     maniac_io::net::pipe::make_fifo(&path, 0o600).await.unwrap();
-    let mut reader = File::open(&path).await.unwrap();
+    // At once, as open(2) does with this flag; reads wait for a first writer.
+    let mut reader = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(&path).await.unwrap();
     assert_errno(reader.read_at(&mut [0; 4], 0).await, ESPIPE);
     let path_of_writer = path.clone();
     let writing = maniac_runtime::spawn(async move {
@@ -43,6 +46,98 @@ async fn fifo() {
     let reader = std::thread::spawn(move || std::fs::read(reader_path).unwrap());
     opening.await.unwrap().unwrap().write_all(b"late").await.unwrap();
     assert_eq!(reader.join().unwrap(), b"late");
+}
+
+/// The two ways to open a file to read.
+async fn open_to_read(path: PathBuf, options: bool) -> File {
+    match options {
+        true => OpenOptions::new().read(true).open(path).await.unwrap(),
+        false => File::open(path).await.unwrap(),
+    }
+}
+
+/// As open(2): who reads is there when somebody writes, neither before nor too late.
+async fn fifo_waits_for_a_writer() {
+    let dir = temp();
+    let path = dir.path().join("fifo");
+    maniac_io::net::pipe::make_fifo(&path, 0o600).await.unwrap();
+    for options in [false, true] {
+        // The writer comes second, and writes only once the reader is there.
+        let opening = maniac_runtime::spawn(open_to_read(path.clone(), options));
+        for _ in 0..10 {
+            maniac_runtime::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(!opening.is_finished(), "opened, though nobody writes");
+        let mut writer = OpenOptions::new().write(true).open(&path).await.unwrap();
+        let file = opening.await.unwrap();
+        writer.write_all(b"after").await.unwrap();
+        drop(writer);
+        let mut text = String::new();
+        file.into_std().await.unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "after");
+        // The writer waits already, writes and is gone.
+        let writer_path = path.clone();
+        let writer = std::thread::spawn(move || std::fs::write(writer_path, "before").unwrap());
+        let (file, (sender, mut receiver)) =
+            (open_to_read(path.clone(), options).await, maniac_io::net::pipe::pipe().unwrap());
+        assert_eq!(
+            fs::splice(&file, sender.fd(), 100).await.unwrap(),
+            6,
+            "nothing is lost, nor an end before"
+        );
+        let mut buf = [0; 6];
+        receiver.read_exact(&mut buf).await.unwrap();
+        assert_eq!(&buf, b"before");
+        writer.join().unwrap();
+    }
+}
+
+/// Nothing stays behind of one that was dropped, and the next is as good.
+async fn fifo_opening_is_dropped() {
+    let dir = temp();
+    let path = dir.path().join("fifo");
+    maniac_io::net::pipe::make_fifo(&path, 0o600).await.unwrap();
+    let open_here = || {
+        let here = path.to_str().unwrap();
+        support::descriptors().iter().filter(|(_, name)| name == here).count()
+    };
+    let opening = maniac_runtime::spawn(open_to_read(path.clone(), false));
+    while open_here() == 0 {
+        maniac_runtime::task::yield_now().await;
+    }
+    opening.abort();
+    assert!(opening.await.unwrap_err().is_cancelled());
+    while open_here() > 0 {
+        maniac_runtime::task::yield_now().await;
+    }
+    let writer_path = path.clone();
+    let writer = std::thread::spawn(move || std::fs::write(writer_path, "then").unwrap());
+    assert_eq!(fs::read(&path).await.unwrap(), b"then");
+    writer.join().unwrap();
+}
+
+/// Two that each open their writing end before the other's: neither writes before both are open.
+async fn fifos_both_ways() {
+    let dir = temp();
+    let (there, back) = (dir.path().join("there"), dir.path().join("back"));
+    for path in [&there, &back] {
+        maniac_io::net::pipe::make_fifo(path, 0o600).await.unwrap();
+    }
+    let paths = (there.clone(), back.clone());
+    let asking = maniac_runtime::spawn(async move {
+        let mut question = OpenOptions::new().write(true).open(paths.0).await.unwrap();
+        let mut answer = File::open(paths.1).await.unwrap();
+        question.write_all(b"question").await.unwrap();
+        let mut buf = [0; 6];
+        answer.read_exact(&mut buf).await.unwrap();
+        buf
+    });
+    let mut question = File::open(there).await.unwrap();
+    let mut answer = OpenOptions::new().write(true).open(back).await.unwrap();
+    let mut buf = [0; 8];
+    question.read_exact(&mut buf).await.unwrap();
+    answer.write_all(b"answer").await.unwrap();
+    assert_eq!((&buf, &asking.await.unwrap()), (b"question", b"answer"));
 }
 
 /// Files that say that they are empty.
@@ -83,7 +178,13 @@ async fn small_device() {
     let cursor = file.stream_position().await;
     let freed = fs::remove_file(&path).await;
     drop(file);
-    let again = fs::write(dir.path().join("small"), [1; 1000]).await;
+    // A child process that another test just began has the file too, for a moment.
+    let again = loop {
+        match fs::write(dir.path().join("small"), [1; 1000]).await {
+            Err(error) if error.raw_os_error() == Some(ENOSPC) => maniac_runtime::task::yield_now().await,
+            again => break again,
+        }
+    };
     assert!(std::process::Command::new("umount").arg(dir.path()).status().unwrap().success());
     assert_errno(result, ENOSPC);
     assert_eq!(cursor.unwrap(), written.unwrap().len(), "the cursor stands behind what was written");

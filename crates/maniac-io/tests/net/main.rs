@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod beside_hogs;
 mod buffered;
 mod datagrams;
 mod local;

@@ -6,6 +6,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(target_os = "linux")]
+mod copies;
 mod processes;
 mod signals;
 #[cfg(target_os = "linux")]

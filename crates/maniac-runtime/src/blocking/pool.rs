@@ -136,6 +136,7 @@ impl Pool {
             thread.bind();
             context::set_thread(Some(thread));
         }
+        core.thread_starts();
         while let Some(work) = self.next_work() {
             match work {
                 Work::Task(index) => worker::run_blocking(core, index),
@@ -150,6 +151,7 @@ impl Pool {
             core.retire_thread(thread);
         }
         crate::task::coroutine::clear_table();
+        core.thread_stops();
         self.lock().threads -= 1;
         self.ended.notify_all();
     }

@@ -24,5 +24,5 @@ pub(crate) use local::RoleLocal;
 pub(crate) use reactor::Reactor;
 pub(crate) use remote::{Request, Ticket};
 pub(crate) use role::{Role, RoleGuard, leave_task};
-pub(crate) use run::{Outcome, begins_to_wait, poll_in_task};
+pub(crate) use run::{Outcome, begins_to_wait, poll_in_task, run_aside};
 pub(crate) use thread::{NO_TASK, Thread, Trace};

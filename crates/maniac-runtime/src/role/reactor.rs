@@ -44,6 +44,13 @@ impl Reactor {
         }
     }
 
+    /// Submits what waits.
+    pub(crate) fn submit(&mut self) {
+        if let Err(error) = self.driver.submit_pending() {
+            panic!("the driver failed: {error}");
+        }
+    }
+
     /// Submits what waits and has later events make the driver's descriptor readable; `false` if there is something to collect already.
     pub(crate) fn prepare_wait(&mut self) -> bool {
         match self.driver.prepare_wait() {

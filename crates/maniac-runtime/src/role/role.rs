@@ -70,6 +70,13 @@ pub(crate) struct Counts {
     pub(crate) timers_fired: Counter,
 }
 
+impl Counts {
+    fn all(&self) -> [&Counter; 6] {
+        let Counts { spawned, completed, polls, parks, steals, timers_fired } = self;
+        [spawned, completed, polls, parks, steals, timers_fired]
+    }
+}
+
 /// A counter with one writer at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -108,6 +115,14 @@ impl Role {
             placed: AtomicU64::new(0),
             local: UnsafeCell::new(None),
         }
+    }
+
+    /// Begins to count anew; nobody has the role.
+    pub(crate) fn forget_counts(&self) {
+        for counter in self.counts.all() {
+            counter.0.store(0, Ordering::Relaxed);
+        }
+        self.placed.store(0, Ordering::Relaxed);
     }
 
     #[inline]

@@ -10,6 +10,7 @@ use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation}
 use crate::task::{Id, TaskRef, contain, coroutine, preemptible, waker};
 use maniac_sync::wait;
 use std::task::Context;
+use std::time::Instant;
 
 /// Takes the queue entry `index` and does what the task's state asks for. `None`: the role was given away meanwhile.
 #[inline]
@@ -27,6 +28,7 @@ pub(crate) fn run_entry(guard: RoleGuard, index: u32) -> Option<RoleGuard> {
             let outcome = poll_in_task(task);
             settle(thread, task, outcome)
         }
+        Start::PollAside => aside(guard, task),
         Start::PollOnCoroutine => by(guard, task, coroutine::poll),
         Start::PollPreemptible => by(guard, task, preemptible::poll),
         Start::Resume => by(guard, task, coroutine::resume),
@@ -51,6 +53,33 @@ fn by(guard: RoleGuard, task: TaskRef, step: fn(TaskRef) -> Outcome) -> Option<R
     settle(thread, task, outcome)
 }
 
+/// Has a thread without a role poll a task that this thread took, whose polls take long; polls it here if none is at hand.
+#[cold]
+fn aside(guard: RoleGuard, task: TaskRef) -> Option<RoleGuard> {
+    if guard.core().poll_aside(task) { Some(guard) } else { by(guard, task, poll_in_task) }
+}
+
+/// Polls the task in slot `index`, which a worker took, on `thread`, the calling one, which has no role.
+pub(crate) fn run_aside(thread: &'static Thread, index: u32) {
+    let core = thread.core();
+    let task = core.task(index).expect("a task that was taken has a slot");
+    let state = &task.header().state;
+    let generation = generation(state.load());
+    thread.set_running(index);
+    let begin = Instant::now();
+    // Without a role all calls take the remote path. The word is for those who look for polls that stall.
+    thread.poll.enter();
+    let outcome = poll_in_task(task);
+    if begin.elapsed() < core.config().quantum {
+        state.kept_short(generation);
+    } else {
+        state.overran();
+    }
+    let guard = settle(thread, task, outcome);
+    debug_assert!(guard.is_none(), "a thread that polls aside has no role");
+    thread.caught_up();
+}
+
 /// As [`run_entry`], on a thread that has no role: entries of its pinned tasks, one round.
 pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
     let Some(task) = thread.core().task(index) else { return };
@@ -59,7 +88,7 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
     let outcome = match task.header().state.start(thread.id) {
         Start::Stale => return,
         Start::Forward(other) => return runtime::forward(task, other),
-        Start::Poll => poll_in_task(task),
+        Start::Poll | Start::PollAside => poll_in_task(task),
         Start::PollOnCoroutine => coroutine::poll(task),
         Start::PollPreemptible => preemptible::poll(task),
         Start::Resume => coroutine::resume(task),
@@ -78,12 +107,14 @@ pub(crate) fn run_entry_without_role(thread: &'static Thread, index: u32) {
 /// Runs the entry of a task of the blocking pool; whether it completed the task.
 pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
     let Some(task) = core.task(index) else { return false };
-    if let Some(thread) = context::thread() {
+    let _running = context::thread().filter(|thread| thread.core().number() == core.number()).map(|thread| {
+        let before = Running(thread, thread.running());
         thread.set_running(index);
-    }
+        before
+    });
     // Such a task is pinned to nobody, so that any number serves as this thread's.
     match task.header().state.start(u16::MAX) {
-        Start::Poll => poll_in_task(task) == Outcome::Done,
+        Start::Poll | Start::PollAside => poll_in_task(task) == Outcome::Done,
         Start::Cancel => {
             cancel(task);
             true
@@ -93,6 +124,15 @@ pub(crate) fn run_blocking_entry(core: &'static Core, index: u32) -> bool {
         | Start::Resume
         | Start::PollOnCoroutine
         | Start::PollPreemptible => false,
+    }
+}
+
+/// Says again what ran on this thread before: a task's code may end blocking work.
+struct Running(&'static Thread, u32);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.set_running(self.1);
     }
 }
 
@@ -117,7 +157,7 @@ pub(crate) fn poll_in_task(task: TaskRef) -> Outcome {
     let vtable = unsafe { task.vtable() };
     wait::clear();
     let done = context::in_task(task, BUDGET, || {
-        // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread.
+        // SAFETY: [TASK-6] RUNNING is held and the task is not complete: `start` gave this entry to this thread, or to the one that passed it on.
         unsafe { (vtable.poll)(task, &mut Context::from_waker(&waker)) }
     });
     if done {

@@ -5,7 +5,7 @@ use super::park::{AWAKE, Sleeper};
 use super::role::Role;
 use super::word::PollWord;
 use crate::runtime::core::Core;
-use crate::task::Id;
+use crate::task::{Id, TaskRef};
 use maniac_context::preempt::{self, REQUEST_BITS};
 use std::backtrace::Backtrace;
 use std::ptr::null_mut;
@@ -44,6 +44,8 @@ pub(crate) struct Thread {
     trace: Mutex<Option<(u64, Backtrace)>>,
     /// A role that somebody gives to this thread while it is a spare.
     mailbox: AtomicPtr<Role>,
+    /// The slot of a task that somebody has this thread poll while it is a spare; [`NO_TASK`] without one.
+    errand: AtomicU32,
     /// What this thread is parked on: see the constants below.
     parked: Sleeper,
     /// Whether a task was ever pinned to it.
@@ -85,6 +87,7 @@ impl Thread {
             wanted: AtomicU64::new(0),
             trace: Mutex::new(None),
             mailbox: AtomicPtr::new(null_mut()),
+            errand: AtomicU32::new(NO_TASK),
             parked: Sleeper::new(),
             pinned: AtomicBool::new(false),
             handle: Mutex::new(None),
@@ -154,25 +157,48 @@ impl Thread {
         self.preemptible.load(Ordering::Relaxed) == word
     }
 
-    /// Whether this thread, the calling one, is still in the poll that `request` is about, and has its role. Async-signal-safe.
+    /// Whether this thread, the calling one, is still in the poll that `request` is about, and has its role, as far as it knows: somebody may be about to take
+    /// it, and a home thread may wait for it. Async-signal-safe.
     pub(crate) fn is_asked_to_leave(&self, request: u64) -> bool {
         let word = self.poll.now();
-        word & 1 == 1 && (word ^ request) << (u64::BITS - REQUEST_BITS) == 0 && !self.poll.is_doubtful()
+        let same_poll = word & 1 == 1 && (word ^ request) << (u64::BITS - REQUEST_BITS) == 0;
+        let holder = self.role().and_then(Role::holder);
+        same_poll && holder.is_some_and(|holder| std::ptr::eq(holder, self))
     }
 
-    /// The role is taken because of the poll that this thread is in. The caller holds the role's arbiter.
+    /// The role is taken because of the poll that this thread is in. The caller holds the role's arbiter, and counted the thread.
     pub(crate) fn set_overdue(&self) {
         self.overdue.store(true, Ordering::Relaxed);
-        self.core.overdue.began();
+        self.core.overdue.seized();
     }
 
     /// This thread, the calling one, has left the task in which its role was given away.
     pub(crate) fn lost_role(&self) {
         self.set_role(None);
         self.poll.trust();
+        self.caught_up();
+    }
+
+    /// This thread, the calling one, has left its overdue poll, if it was in one.
+    pub(crate) fn caught_up(&self) {
         if self.overdue.swap(false, Ordering::Relaxed) {
             self.core.overdue.ended();
         }
+    }
+
+    /// Has this spare thread, which the caller counted as overdue, poll a task that the caller took; wakes it.
+    pub(crate) fn give_task(&self, task: TaskRef) {
+        self.overdue.store(true, Ordering::Relaxed);
+        // Release: the task's state as the caller found it, and the flag above.
+        let before = self.errand.swap(task.index(), Ordering::Release);
+        debug_assert_eq!(before, NO_TASK, "a spare was given two tasks");
+        self.unpark();
+    }
+
+    /// Takes the task that was given to this thread, the calling one, by its slot.
+    pub(crate) fn accept_task(&self) -> Option<u32> {
+        let index = self.errand.swap(NO_TASK, Ordering::Acquire);
+        (index != NO_TASK).then_some(index)
     }
 
     /// Says whose poll begins on this thread, the calling one, before its word turns odd.
@@ -263,9 +289,9 @@ impl Thread {
         self.pinned.load(Ordering::Relaxed)
     }
 
-    /// Whether a role was given to this thread that it has not taken.
+    /// Whether a role or a task was given to this thread that it has not taken.
     pub(crate) fn has_mail(&self) -> bool {
-        !self.mailbox.load(Ordering::Acquire).is_null()
+        !self.mailbox.load(Ordering::Acquire).is_null() || self.errand.load(Ordering::Relaxed) != NO_TASK
     }
 
     /// Announces that this thread is about to sleep, on its role's driver or on its own. The caller looks for work once more

@@ -228,15 +228,20 @@ pub(crate) fn idle_unless(
         return Some(guard);
     }
     let core = guard.core();
-    if let Some(index) = steal(&mut guard) {
+    let stolen = steal(&mut guard);
+    if let Stolen::Entry(index) = stolen {
         return run_entry(guard, index);
     }
     if let Some(index) = core.background.pop() {
         return run_entry(guard, index);
     }
-    if core.spins() && guard.local().patience.begins() {
+    // Who left a task to its owner stays until it knows whether that comes to it.
+    let waits = matches!(stolen, Stolen::Later);
+    if core.spins() && (waits || guard.local().patience.begins()) {
         let found = look_on(&mut guard);
-        guard.local().patience.learns(!matches!(found, Found::Nothing));
+        if !waits {
+            guard.local().patience.learns(!matches!(found, Found::Nothing));
+        }
         match found {
             Found::Entry(index) => return run_entry(guard, index),
             Found::Work => return Some(guard),
@@ -266,19 +271,28 @@ fn look_on(guard: &mut RoleGuard) -> Found {
         if has_work(guard) || !core.background.is_empty() {
             return Found::Work;
         }
-        if let Some(index) = steal(guard) {
+        if let Stolen::Entry(index) = steal(guard) {
             return Found::Entry(index);
         }
     }
     Found::Nothing
 }
 
+/// What a look at the other roles brought.
+enum Stolen {
+    Entry(u32),
+    /// A task waits, for its owner as it seems.
+    Later,
+    Nothing,
+}
+
 /// Takes an entry from another role that has more than it will come to soon: its ready set, its `next`, then its batch.
-fn steal(guard: &mut RoleGuard) -> Option<u32> {
+fn steal(guard: &mut RoleGuard) -> Stolen {
     let (core, role) = (guard.core(), guard.role());
     let count = core.roles().len();
+    let mut found = Stolen::Nothing;
     if count == 1 {
-        return None;
+        return found;
     }
     let now = core.clock().now();
     let local = guard.local();
@@ -289,31 +303,44 @@ fn steal(guard: &mut RoleGuard) -> Option<u32> {
             continue;
         }
         let other = &core.roles()[victim];
-        if !wants_help(other, &mut local.glances[victim], now, core.spins()) {
-            continue;
+        match wants_help(other, &mut local.glances[victim], now, core.spins()) {
+            Help::Wanted => {}
+            Help::Later => {
+                found = Stolen::Later;
+                continue;
+            }
+            Help::Unwanted => continue,
         }
         let taken = local.steal_from(core, role, victim).or_else(|| other.next.steal());
         let taken = taken.or_else(|| other.batch.take());
-        if taken.is_some() {
+        if let Some(index) = taken {
             local.victim = victim;
             role.counts.steals.add(1);
-            return taken;
+            return Stolen::Entry(index);
         }
     }
-    None
+    found
+}
+
+/// Whether a role wants others to take from it.
+enum Help {
+    Wanted,
+    /// Not unless its owner stays in the poll that it is in.
+    Later,
+    Unwanted,
 }
 
 /// Whether to take from `other`. A task that waits alone is left to its owner, which comes to it before anybody else could, unless the owner
 /// is in a long poll: the last `glance` tells. Without `patience` it is taken at once.
-fn wants_help(other: &Role, glance: &mut Glance, now: u64, patience: bool) -> bool {
+fn wants_help(other: &Role, glance: &mut Glance, now: u64, patience: bool) -> Help {
     let polls = other.counts.polls.get();
     if polls != glance.polls {
         *glance = Glance { polls, since: now };
     }
     match other.waiting() {
-        0 => false,
-        1 => !patience || now.saturating_sub(glance.since) >= LONG_POLL,
-        _ => true,
+        0 => Help::Unwanted,
+        1 if patience && now.saturating_sub(glance.since) < LONG_POLL => Help::Later,
+        _ => Help::Wanted,
     }
 }
 

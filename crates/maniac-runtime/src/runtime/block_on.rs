@@ -154,6 +154,12 @@ fn drive<F: Future>(guard: RoleGuard, future: F) -> F::Output {
     }
 }
 
+/// Gives the role up. What the future began is to be done all the same, though nobody may drive the role again.
+fn give_up(mut guard: RoleGuard) {
+    guard.local().reactor.submit();
+    guard.resign();
+}
+
 /// Gives the role up when the thread is done with it, however that comes about.
 struct Resign(Option<RoleGuard>);
 
@@ -166,7 +172,7 @@ impl Resign {
 impl Drop for Resign {
     fn drop(&mut self) {
         if let Some(guard) = self.0.take() {
-            guard.resign();
+            give_up(guard);
         }
     }
 }
@@ -183,7 +189,7 @@ impl LeaveOnUnwind {
 impl Drop for LeaveOnUnwind {
     fn drop(&mut self) {
         if let Some(guard) = leave_task(self.0) {
-            guard.resign();
+            give_up(guard);
         }
     }
 }

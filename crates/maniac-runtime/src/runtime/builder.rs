@@ -156,7 +156,7 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block. The report comes when the task has next called the
+    /// Calls `hook` for each poll that stalls, once, on the runtime's monitor thread: it must not block, but may drop the runtime, which then goes down in the background. The report comes when the task has next called the
     /// runtime, and then with a backtrace; else when its poll ends; else after a grace of 100 ms.
     ///
     /// ```
@@ -188,6 +188,45 @@ impl RuntimeBuilder {
     /// the circle. Without a hook it is written to standard error.
     pub fn on_deadlock(mut self, hook: impl Fn(&Deadlock) + Send + Sync + 'static) -> RuntimeBuilder {
         self.hooks.deadlock = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` on each thread that runs tasks or blocking work, before it does: for what every thread of a program needs, such as a
+    /// scope of another library. Not for the monitor's thread, nor for threads of the program's that enter the runtime. A panic in it is contained.
+    ///
+    /// ```
+    /// use maniac_runtime::{self as maniac, runtime::RuntimeBuilder};
+    /// use std::cell::Cell;
+    /// thread_local!(static READY: Cell<bool> = const { Cell::new(false) });
+    /// let runtime = RuntimeBuilder::new().worker_count(1).on_thread_start(|| READY.set(true)).build()?;
+    /// assert!(runtime.block_on(runtime.spawn(async { READY.get() }))?);
+    /// assert!(runtime.block_on(runtime.handle().spawn_blocking(|| READY.get()))?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> RuntimeBuilder {
+        self.hooks.thread_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` on each such thread when it has run its last task or blocking work. A thread that outlives the runtime, because its blocking
+    /// work went on beyond the shutdown's limit, is not told.
+    ///
+    /// ```
+    /// use maniac_runtime::runtime::RuntimeBuilder;
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}};
+    /// let threads = Arc::new(AtomicUsize::new(0));
+    /// let (started, stopped) = (threads.clone(), threads.clone());
+    /// let runtime = RuntimeBuilder::new()
+    ///     .worker_count(2)
+    ///     .on_thread_start(move || drop(started.fetch_add(1, Relaxed)))
+    ///     .on_thread_stop(move || drop(stopped.fetch_sub(1, Relaxed)))
+    ///     .build()?;
+    /// drop(runtime);
+    /// assert_eq!(threads.load(Relaxed), 0);
+    /// # Ok::<(), maniac_runtime::runtime::BuildError>(())
+    /// ```
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> RuntimeBuilder {
+        self.hooks.thread_stop = Some(Arc::new(hook));
         self
     }
 

@@ -6,7 +6,7 @@
 use super::core::Core;
 use super::dump::{Dump, TaskDump, TaskState, WaitsFor, WorkerDump};
 use crate::role::Thread;
-use crate::task::state::{self, ABORTED, COMPLETE, NOTIFIED, RUNNING, SUSPENDED};
+use crate::task::state::{self, ABORTED, COMPLETE, NOTIFIED, PREEMPTIBLE, RUNNING, SUSPENDED};
 use crate::task::{Glimpse, Id, TaskRef};
 use crate::time::Instant;
 use maniac_sync::wait::{Reason, Wait};
@@ -133,7 +133,9 @@ impl Core {
         let mut asked = Vec::new();
         self.for_each_slot(|task| {
             let word = task.header().state.load();
-            if word & (SUSPENDED | RUNNING | COMPLETE) == SUSPENDED {
+            // A preemptible one that is ready was left in its computation, or is about to go on by itself.
+            let goes_on = word & (PREEMPTIBLE | NOTIFIED) == PREEMPTIBLE | NOTIFIED;
+            if word & (SUSPENDED | RUNNING | COMPLETE) == SUSPENDED && !goes_on {
                 let id = Id::new(task.index(), state::generation(word));
                 asked.push(id);
                 self.traces.lock().insert(id, None);

@@ -3,6 +3,7 @@
 use super::core::Core;
 use super::overdue::PreemptionMetrics;
 use crate::blocking::PoolMetrics;
+use crate::role::Role;
 use maniac_arena::HugePages;
 use std::sync::atomic::Ordering;
 
@@ -36,6 +37,8 @@ pub struct Metrics {
     pub preemption: PreemptionMetrics,
     /// Polls that went on for longer than [`stall_after`](super::RuntimeBuilder::stall_after) says.
     pub stalls: u64,
+    /// Times that the monitor looked at the workers: none while all of them sleep.
+    pub monitor_looks: u64,
 }
 
 /// A worker at one moment.
@@ -73,6 +76,15 @@ pub struct WorkerMetrics {
 }
 
 impl Core {
+    /// Begins to count anew, for another runtime: the one before is gone, its tasks and threads with it.
+    pub(super) fn forget_counts(&'static self) {
+        self.roles().iter().for_each(Role::forget_counts);
+        self.outside_completed.store(0, Ordering::Relaxed);
+        self.overdue.forget();
+        self.stalled.store(0, Ordering::Relaxed);
+        self.monitor.forget_looks();
+    }
+
     pub(super) fn metrics(&'static self) -> Metrics {
         let workers = self.roles().iter().map(|role| {
             let counts = &role.counts;
@@ -95,8 +107,9 @@ impl Core {
             abandoned_coroutines: maniac_context::coroutine::abandoned(),
             workers: workers.collect(),
             blocking: self.blocking().metrics(),
-            preemption: self.overdue.metrics(),
+            preemption: self.overdue.metrics(self.clock()),
             stalls: self.stalled.load(Ordering::Relaxed),
+            monitor_looks: self.monitor.looks(),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::role::park::AWAKE;
 use crate::role::{Role, Thread as Record};
 use maniac_context::membarrier;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
@@ -36,7 +36,24 @@ const REST_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Monitor {
     /// Whether it rests, until a worker wakes up.
     resting: AtomicBool,
+    looks: AtomicU64,
     thread: Mutex<Option<Thread>>,
+}
+
+impl Monitor {
+    pub(super) fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn forget_looks(&self) {
+        self.looks.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the calling thread is this monitor's.
+    pub(super) fn is_here(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_some_and(|thread| thread.id() == std::thread::current().id())
+    }
 }
 
 /// What a look came to.
@@ -135,6 +152,7 @@ impl Core {
 
     /// Looks at all workers once; acts where that is needed.
     fn look(&'static self, seen: &mut [Seen], quantum: Option<&Quantum>) -> Look {
+        self.monitor.looks.fetch_add(1, Ordering::Relaxed);
         let mut found = Look::Quiet;
         if self.overdue.any() {
             // The kernel ends an operation on the thread that submitted it, when that next enters the kernel: it does so for this.
@@ -176,6 +194,7 @@ impl Core {
         let leaves = !stayed && self.config().switches() && thread.is_preemptible(word);
         let mut act = self.act(role, (thread, word), quantum, ran, leaves);
         if leaves && matches!(act, Some((Act::Seize, _))) {
+            self.overdue.found(self.clock().now());
             seen.asked_to_leave = thread.ask_to_leave(word);
             if seen.asked_to_leave {
                 return Look::Stuck;
@@ -217,6 +236,7 @@ impl Core {
         ran: Duration,
         leaves: bool,
     ) -> Option<(Act, bool)> {
+        let now = self.clock().now();
         // Before the interruption, which is to be short.
         let mut spare = if !leaves && self.may_be_overdue() { self.waiting_spare() } else { None };
         let act = role.interrupt(thread, word, |local, heir| {
@@ -229,12 +249,18 @@ impl Core {
                 },
             };
             let act = quantum.act(waits, ran);
-            let to = match act {
-                Act::Seize if !leaves && self.may_be_overdue() => heir.or_else(|| spare.take()),
-                _ => None,
-            };
+            let seizes = act == Act::Seize && !leaves && (heir.is_some() || spare.is_some());
+            let to = if seizes && self.begin_overdue() { heir.or_else(|| spare.take()) } else { None };
+            if to.is_some() {
+                self.overdue.found(now);
+            }
             if to.is_some() || leaves {
                 local.look_around();
+            }
+            if to.is_some()
+                && let Some(task) = self.task(thread.running())
+            {
+                task.header().state.overran();
             }
             ((act, to.is_some()), to)
         });

@@ -1,6 +1,8 @@
 //! Threads whose role was taken because of a poll that goes on: how many there are, how many there may be, and the counts.
 
 use super::core::Core;
+use crate::time::Instant;
+use crate::time::clock::Clock;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -9,12 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) struct Overdue {
     now: AtomicUsize,
     warned: AtomicBool,
+    /// When something was last done about an overdue poll, as the core's clock has it; 0: never.
+    last: AtomicU64,
     counts: Counts,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     seized: AtomicU64,
+    aside: AtomicU64,
     asked: AtomicU64,
     refused: AtomicU64,
     switched: AtomicU64,
@@ -33,10 +38,12 @@ struct Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PreemptionMetrics {
-    /// Threads that run a poll now whose worker role went to another thread.
+    /// Threads that run a poll now whose worker role went to another thread, or that began on a thread without one.
     pub overdue_threads: usize,
     /// Times that a worker role was taken from a thread in an overdue poll.
     pub seized: u64,
+    /// Polls that began on a thread without a worker role, since polls of the same task were overdue before.
+    pub begun_aside: u64,
     /// Times that a poll was asked to yield at its next leaf operation.
     pub asked_to_yield: u64,
     /// Polls that stayed on their worker since there were as many overdue threads as `max_overdue_threads` allows, or the system gave no thread.
@@ -45,12 +52,19 @@ pub struct PreemptionMetrics {
     pub switched: u64,
     /// Times that such a poll was asked to be left and was not, or not soon: it was in code that is not registered, in a section that forbids it, or had no processor.
     pub switches_refused: u64,
+    /// When a poll was last found overdue whose role then went to another thread, or whose thread was asked to leave it.
+    pub last_overdue: Option<Instant>,
 }
 
 impl Overdue {
+    /// Counts one more thread as overdue, unless as many as may be are; undone by [`Overdue::ended`].
+    fn begin(&self, limit: usize) -> bool {
+        let under = |count: usize| (count < limit).then_some(count + 1);
+        self.now.fetch_update(Ordering::Relaxed, Ordering::Relaxed, under).is_ok()
+    }
+
     /// A thread's role is taken because of its poll.
-    pub(crate) fn began(&self) {
-        self.now.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn seized(&self) {
         self.counts.seized.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -62,6 +76,15 @@ impl Overdue {
     /// Whether some thread is overdue.
     pub(crate) fn any(&self) -> bool {
         self.now.load(Ordering::Relaxed) != 0
+    }
+
+    /// Begins to count, and to warn, anew; no thread is overdue.
+    pub(super) fn forget(&self) {
+        let Counts { seized, aside, asked, refused, switched, not_switched } = &self.counts;
+        for count in [seized, aside, asked, refused, switched, not_switched] {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.warned.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn asked(&self) {
@@ -78,10 +101,18 @@ impl Overdue {
         self.counts.not_switched.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn metrics(&self) -> PreemptionMetrics {
+    /// Something is done about a poll that was found overdue at `now`.
+    pub(super) fn found(&self, now: u64) {
+        self.last.store(now, Ordering::Relaxed);
+    }
+
+    pub(super) fn metrics(&self, clock: &Clock) -> PreemptionMetrics {
+        let last = Some(self.last.load(Ordering::Relaxed)).filter(|last| *last != 0);
         PreemptionMetrics {
+            last_overdue: last.map(|last| Instant::from_std(clock.instant(last))),
             overdue_threads: self.now.load(Ordering::Relaxed),
             seized: self.counts.seized.load(Ordering::Relaxed),
+            begun_aside: self.counts.aside.load(Ordering::Relaxed),
             asked_to_yield: self.counts.asked.load(Ordering::Relaxed),
             refused: self.counts.refused.load(Ordering::Relaxed),
             switched: self.counts.switched.load(Ordering::Relaxed),
@@ -94,6 +125,18 @@ impl Core {
     /// Whether one more thread may be overdue.
     pub(super) fn may_be_overdue(&self) -> bool {
         self.overdue.now.load(Ordering::Relaxed) < self.config().max_overdue_threads
+    }
+
+    /// Counts one more thread as overdue; `false`: there are as many as may be.
+    pub(super) fn begin_overdue(&self) -> bool {
+        self.overdue.begin(self.config().max_overdue_threads)
+    }
+
+    /// As [`Core::begin_overdue`], for a poll that begins on a thread without a role.
+    pub(super) fn begin_aside(&self) -> bool {
+        let begins = self.begin_overdue();
+        self.overdue.counts.aside.fetch_add(u64::from(begins), Ordering::Relaxed);
+        begins
     }
 
     /// An overdue poll stays where it is: counted, and warned about once.

@@ -128,6 +128,7 @@ impl Core {
         if !self.renew_slots() {
             return false;
         }
+        self.forget_counts();
         self.clock().resume();
         true
     }

@@ -1,8 +1,9 @@
 //! The OS threads of a core: their records, and the spare ones that can take a role over.
 
 use super::core::{Core, STOPPING};
-use crate::role::{Role, Thread, context, worker};
-use crate::task::coroutine;
+use crate::role::{Role, Thread, context, run_aside, worker};
+use crate::task::{TaskRef, coroutine};
+use maniac_context::preempt;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -29,6 +30,16 @@ struct State {
     spare: Vec<&'static Thread>,
     /// OS threads of our own that have not ended.
     running: usize,
+}
+
+/// An OS thread of a core, counted as long as this lives: also where its code panics.
+struct Running(&'static Core);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.threads.lock().running -= 1;
+        self.0.announce_change();
+    }
 }
 
 /// How a thread without a role waits for one.
@@ -138,18 +149,12 @@ impl Core {
         main: impl FnOnce() + Send + 'static,
     ) -> io::Result<std::thread::Thread> {
         self.threads.lock().running += 1;
-        let result = std::thread::Builder::new().name(name).spawn(move || {
+        let running = Running(self);
+        let started = std::thread::Builder::new().name(name).spawn(move || {
+            let _running = running;
             main();
-            self.threads.lock().running -= 1;
-            self.announce_change();
         });
-        match result {
-            Ok(handle) => Ok(handle.thread().clone()),
-            Err(error) => {
-                self.threads.lock().running -= 1;
-                Err(error)
-            }
-        }
+        Ok(started?.thread().clone())
     }
 
     /// A spare thread to give a role to: a waiting one, or a new one.
@@ -180,6 +185,18 @@ impl Core {
         Ok(())
     }
 
+    /// Has a spare thread poll `task`, which the caller took; `false` if none waits, or as many polls as may be are off their workers.
+    pub(crate) fn poll_aside(&self, task: TaskRef) -> bool {
+        let Some(thread) = self.waiting_spare() else { return false };
+        let begins = self.begin_aside();
+        if begins {
+            thread.give_task(task);
+        } else {
+            self.return_spare(thread);
+        }
+        begins
+    }
+
     /// Gives an unused spare back, which looks at what it missed meanwhile.
     pub(crate) fn return_spare(&self, thread: &'static Thread) {
         self.threads.lock().spare.push(thread);
@@ -203,7 +220,11 @@ impl Core {
     /// What an OS thread of a core does: runs the roles that it is given, until the core stops.
     fn thread_main(&'static self, thread: &'static Thread) {
         thread.bind();
+        if self.config().switches() {
+            preempt::let_through();
+        }
         context::set_thread(Some(thread));
+        self.thread_starts();
         let mut waits = Waits::Spare;
         while let Some(role) = self.wait_for_role(thread, waits) {
             let guard = role.take_up(thread);
@@ -218,6 +239,7 @@ impl Core {
         context::set_thread(None);
         self.retire_thread(thread);
         coroutine::clear_table();
+        self.thread_stops();
     }
 
     /// Has `thread`, the calling one, wait for a role: for the one it had if that comes back to it, else as a spare.
@@ -239,13 +261,18 @@ impl Core {
         }
     }
 
-    /// Waits until `thread`, the calling one, is given a role; `None` when the core stops first. Runs what is pinned to it meanwhile; not while somebody
-    /// may give it a role, which would wait for it.
+    /// Waits until `thread`, the calling one, is given a role; `None` when the core stops first. Polls the tasks meanwhile that it is given, and those that
+    /// are pinned to it; not while somebody may give it a role, which would wait for it.
     fn wait_for_role(&'static self, thread: &'static Thread, mut waits: Waits) -> Option<&'static Role> {
         let mut patience = PATIENCE;
         loop {
             if let Some(role) = thread.accept() {
                 return Some(role);
+            }
+            if let Some(index) = thread.accept_task() {
+                run_aside(thread, index);
+                waits = self.begin_wait(thread, None);
+                continue;
             }
             let stops = self.is_stopping();
             // Who waits for its own role has it soon, and then runs what is pinned here with it.
@@ -290,5 +317,26 @@ impl Core {
             thread.unpark();
         }
         self.unpark_monitor();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runtime::Runtime;
+
+    #[test]
+    fn a_thread_that_panics_is_not_waited_for() {
+        let runtime = Runtime::builder().worker_count(1).build().unwrap();
+        let core = runtime.handle.shared.core;
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let panics = move || {
+            // Its sender goes when the closure does, that is after the panic.
+            let _end = end;
+            std::panic::resume_unwind(Box::new("meant"));
+        };
+        core.run_thread(String::from("panics"), panics).unwrap();
+        assert!(ended.recv().is_err());
+        let report = runtime.shutdown_timeout(std::time::Duration::from_secs(600));
+        assert!(report.is_clean(), "{report:?}");
     }
 }

@@ -14,6 +14,7 @@ use crate::role::{Outcome, poll_in_task, with_role};
 use crate::runtime::core::Core;
 use maniac_context::coroutine::{Outcome as Switch, ResumeWith};
 use maniac_context::preempt::{self, Preemptible};
+use maniac_sync::wait::{self, Wait};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::Ordering;
@@ -136,7 +137,14 @@ const IDLE: usize = 8;
 struct Left {
     coroutine: TaskCoroutine,
     /// What the thread's cells held when it was preempted; `None` if it suspended itself, and keeps them itself.
-    poll: Option<PollContext>,
+    poll: Option<Cells>,
+}
+
+/// What the thread's cells say of a poll.
+struct Cells {
+    poll: PollContext,
+    /// What the poll noted that it waits for.
+    noted: Option<Wait>,
 }
 
 struct Table {
@@ -199,7 +207,7 @@ pub(super) fn resume(task: TaskRef, key: usize) -> Outcome {
 fn run(
     task: TaskRef,
     mut coroutine: TaskCoroutine,
-    poll: Option<PollContext>,
+    poll: Option<Cells>,
     step: impl FnOnce(&mut TaskCoroutine) -> Option<Switch<Suspended, Outcome>>,
 ) -> Outcome {
     if let Some(thread) = context::thread() {
@@ -209,11 +217,13 @@ fn run(
         // What the coroutine leaves in the thread's cells is its own: put back what was here.
         let _poll = InPoll::enter(None, context::budget());
         let before = context::set_on_coroutine(Some(task));
-        if let Some(poll) = poll {
+        if let Some(Cells { poll, noted }) = poll {
             context::restore(poll);
+            wait::clear();
+            noted.into_iter().for_each(wait::note);
         }
         let switch = step(&mut coroutine);
-        let cells = context::save();
+        let cells = Cells { poll: context::save(), noted: wait::take() };
         context::set_on_coroutine(before);
         (switch, cells)
     };

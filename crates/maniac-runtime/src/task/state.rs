@@ -17,6 +17,7 @@
 //! | COROUTINE | spawn | the task's polls run on coroutines |
 //! | BACKGROUND | spawn | its entries, while it is not pinned, go into the queue of tasks that run when nothing else is ready |
 //! | PREEMPTIBLE | spawn | its polls run on coroutines that may be left at an arbitrary instruction |
+//! | OVERRUNS | the monitor, a poll aside | (a number to 3) how often its polls were overdue, less one for each that was not since it is polled aside, which is from 2 on |
 //! | FREEING | who frees | (without LIVE) the slot is on its way to its free list: it may be allocated, but the core not renewed |
 //!
 //! At most one queue entry exists for a task, since only the step that sets NOTIFIED on a word without RUNNING makes
@@ -45,6 +46,10 @@ pub(crate) const FREEING: u64 = 1 << 11;
 pub(crate) const BACKGROUND: u64 = 1 << 12;
 /// The task's polls may be left at an arbitrary instruction of registered code.
 pub(crate) const PREEMPTIBLE: u64 = 1 << 13;
+const OVERRUNS: u64 = 3 << OVERRUNS_SHIFT;
+const OVERRUNS_SHIFT: u32 = 14;
+/// Two overruns or more.
+const ASIDE: u64 = 2 << OVERRUNS_SHIFT;
 const THREAD_SHIFT: u32 = 16;
 const THREAD_MASK: u64 = 0xffff << THREAD_SHIFT;
 const GENERATION_SHIFT: u32 = 32;
@@ -74,6 +79,8 @@ pub(crate) enum Start {
     Forward(u16),
     /// Poll the future.
     Poll,
+    /// Poll the future, on a thread without a role if there is one: its polls take long.
+    PollAside,
     /// Poll the future on a coroutine.
     PollOnCoroutine,
     /// Poll the future on a coroutine that may be left at an arbitrary instruction.
@@ -294,7 +301,7 @@ impl State {
     /// Takes the queue entry of this task, on `me`, the thread that holds it.
     #[inline]
     pub(crate) fn start(&self, me: u16) -> Start {
-        const UNUSUAL: u64 = RUNNING | COMPLETE | SUSPENDED | ABORTED | COROUTINE | PREEMPTIBLE;
+        const UNUSUAL: u64 = RUNNING | COMPLETE | SUSPENDED | ABORTED | COROUTINE | PREEMPTIBLE | ASIDE;
         // Nearly always the task may simply be polled; one attempt for that, which costs a few instructions.
         let seen = ordering("state.load", Ordering::Acquire);
         let old = self.0.load(seen);
@@ -323,6 +330,7 @@ impl State {
                 return (Some(running), Start::Resume);
             }
             let start = match old & (ABORTED | COROUTINE | PREEMPTIBLE) {
+                0 if old & ASIDE != 0 && old & PINNED == 0 => Start::PollAside,
                 0 => Start::Poll,
                 COROUTINE => Start::PollOnCoroutine,
                 PREEMPTIBLE => Start::PollPreemptible,
@@ -355,6 +363,25 @@ impl State {
             let finish = if old & NOTIFIED == 0 { Finish::Idle } else { Finish::Enqueue };
             (Some(old & !RUNNING), finish)
         })
+    }
+
+    /// A poll of this task was overdue. Whose it was the caller cannot know for sure, and it does no harm: the next ones show.
+    #[cfg_attr(loom, expect(dead_code, reason = "the models know no time"))]
+    pub(crate) fn overran(&self) {
+        // Relaxed, as below: nothing depends on it but the place of the next poll.
+        self.update(Ordering::Relaxed, |old| {
+            let counts = old & (LIVE | COMPLETE) == LIVE && old & OVERRUNS != OVERRUNS;
+            (counts.then_some(old.wrapping_add(1 << OVERRUNS_SHIFT)), ())
+        });
+    }
+
+    /// A poll of the task of this generation was not overdue, aside as it was.
+    #[cfg_attr(loom, expect(dead_code, reason = "the models know no time"))]
+    pub(crate) fn kept_short(&self, of: u32) {
+        self.update(Ordering::Relaxed, |old| {
+            let counts = old & (LIVE | COMPLETE) == LIVE && generation(old) == of && old & ASIDE != 0;
+            (counts.then_some(old.wrapping_sub(1 << OVERRUNS_SHIFT)), ())
+        });
     }
 
     /// The poll is suspended in a coroutine of thread `me`. Never [`Finish::Cancel`]: an aborted task gets an entry, so that it is

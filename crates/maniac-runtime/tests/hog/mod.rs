@@ -1,7 +1,7 @@
 //! What the tests of preemption share: computing without a call into the runtime, flags, and a task that ticks beside.
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use maniac_runtime::runtime::Runtime;
+use maniac_runtime::runtime::{Runtime, RuntimeBuilder};
 use maniac_runtime::task::{JoinHandle, yield_now};
 use maniac_runtime::time::{Duration, sleep};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 const MINUTES: u64 = 20_000_000_000;
 
 /// Computes until `done` says so. `false`: in vain.
-pub(crate) fn hog(done: impl Fn() -> bool) -> bool {
+pub(crate) fn hog(mut done: impl FnMut() -> bool) -> bool {
     let mut x = 1_u64;
     for round in 0..MINUTES {
         x = std::hint::black_box(x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(round));
@@ -54,4 +54,19 @@ pub(crate) fn ticker(runtime: &Runtime, begin: &Flag, ticks: u64) -> (JoinHandle
         }
     });
     (task, count)
+}
+
+pub(crate) fn one_worker() -> RuntimeBuilder {
+    Runtime::builder().worker_count(1)
+}
+
+/// Waits until `condition` holds, on a thread that is no runtime's.
+pub(crate) fn eventually(what: &str, condition: impl Fn() -> bool) {
+    assert!(
+        hog(|| {
+            std::thread::yield_now();
+            condition()
+        }),
+        "{what}"
+    );
 }

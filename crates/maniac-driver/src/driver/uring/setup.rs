@@ -79,7 +79,7 @@ impl Setup {
 
 /// Sets a ring up.
 pub(super) fn set_up(config: &DriverConfig) -> io::Result<(IoUring, Setup)> {
-    let mut faults = config.faults.clone();
+    let mut faults = config.faults.clone().and(Faults::from_env()?);
     faults.setup_errors.reverse();
     let mut entries = config.entries;
     let mut halved = 0;

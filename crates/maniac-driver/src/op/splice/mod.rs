@@ -1,4 +1,5 @@
-//! Moving data between descriptors inside the kernel. One end must be a pipe (splice(2)), or both (tee(2)).
+//! Moving data between descriptors inside the kernel. One end must be a pipe (splice(2)), or both (tee(2)), or neither: both are
+//! files (copy_file_range(2)).
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod poll;
@@ -120,6 +121,40 @@ unsafe impl Operation for Tee {
 
     fn wait_for(&self) -> Option<(&SharedFd, Interest)> {
         Some(poll::which_blocks(&self.from, &self.to))
+    }
+
+    fn finish(self, result: io::Result<Returned>) -> Self::Output {
+        result.map(Returned::get)
+    }
+}
+
+/// Copies bytes from one file to another (copy_file_range(2)). No ring knows it: a thread of the pool makes the call. Linux only.
+///
+/// Cancel safety: none; a dropped one may have copied bytes.
+#[derive(Debug)]
+pub struct CopyRange {
+    from: (SharedFd, u64),
+    to: (SharedFd, u64),
+    len: usize,
+}
+
+impl CopyRange {
+    /// Copies up to `len` bytes from a file, at an offset, to another; 0 copied means the source's end.
+    pub fn new(from: (SharedFd, u64), to: (SharedFd, u64), len: usize) -> Self {
+        Self { from, to, len }
+    }
+}
+
+// SAFETY: [INV-1] there is no entry.
+unsafe impl Operation for CopyRange {
+    type Output = io::Result<usize>;
+    const NAME: &'static str = "copy_range";
+    const MODE: Mode = Mode::Offload;
+    #[cfg(maniac_uring)]
+    const OPCODE: u8 = super::NO_OPCODE;
+
+    fn call(&mut self) -> io::Result<usize> {
+        poll::copy_range((&self.from.0, self.from.1), (&self.to.0, self.to.1), self.len)
     }
 
     fn finish(self, result: io::Result<Returned>) -> Self::Output {

@@ -1,4 +1,4 @@
-//! splice(2) and tee(2).
+//! splice(2), tee(2), copy_file_range(2).
 
 use super::End;
 use crate::fd::SharedFd;
@@ -27,6 +27,15 @@ pub(super) fn tee(from: &SharedFd, to: &SharedFd, len: usize) -> io::Result<usiz
     let (from, to, len) = (from.as_raw_fd(), to.as_raw_fd(), transfer(len));
     // SAFETY: [local] takes no pointer.
     retry(|| unsafe { libc::tee(from, to, len, libc::SPLICE_F_NONBLOCK) as i64 })
+}
+
+/// By number: not every C library has the function.
+pub(super) fn copy_range(from: (&SharedFd, u64), to: (&SharedFd, u64), len: usize) -> io::Result<usize> {
+    let (mut from_at, mut to_at) = (crate::sys::offset(from.1)?, crate::sys::offset(to.1)?);
+    let (from, to, len) = (from.0.as_raw_fd(), to.0.as_raw_fd(), transfer(len));
+    let (from_at, to_at) = (&raw mut from_at, &raw mut to_at);
+    // SAFETY: [local] the offsets are alive for the call.
+    retry(|| unsafe { libc::syscall(libc::SYS_copy_file_range, from, from_at, to, to_at, len, 0) as i64 })
 }
 
 /// The end that is not ready; the source is asked first.

@@ -18,6 +18,10 @@ pub(super) fn tee(_: &SharedFd, _: &SharedFd, _: usize) -> io::Result<usize> {
     Err(unsupported())
 }
 
+pub(super) fn copy_range(_: (&SharedFd, u64), _: (&SharedFd, u64), _: usize) -> io::Result<usize> {
+    Err(unsupported())
+}
+
 pub(super) fn which_blocks<'a>(from: &'a SharedFd, _: &'a SharedFd) -> (&'a SharedFd, Interest) {
     (from, Interest::READABLE)
 }

@@ -2,13 +2,14 @@
 
 mod cursor;
 mod direct;
+mod locks;
 mod polled;
 mod positioned;
 
 use super::open_file::OpenFile;
 use super::{Fd, Metadata, OpenOptions, Permissions};
 use crate::rt;
-use crate::sys::{self, std_fs};
+use crate::sys::{self, Errno, std_fs};
 use maniac_driver::op::{Allocate, Fsync, SyncRange, Truncate};
 use polled::Ahead;
 use std::io;
@@ -60,7 +61,8 @@ impl File {
 
     /// Opens a file to read.
     ///
-    /// A FIFO opens at once; reads then wait for a writer.
+    /// A FIFO opens when somebody has opened it to write (fifo(7)); with O_NONBLOCK, by
+    /// [`custom_flags`](OpenOptions::custom_flags), at once, and reads then wait for a writer.
     ///
     /// # Errors
     ///
@@ -191,10 +193,13 @@ impl File {
         };
         if stream {
             sys::set_blocking(&file)?;
-        } else {
-            sys::set_position(&file, position?)?;
+            return Ok(file);
         }
-        Ok(file)
+        match sys::set_position(&file, position?) {
+            // A FIFO or the like that was never used.
+            Err(error) if sys::is(&error, Errno::SPIPE) => Ok(file),
+            result => result.map(|()| file),
+        }
     }
 
     /// Another handle of the same open file, with the same cursor. Costs no descriptor.

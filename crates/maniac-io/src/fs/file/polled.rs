@@ -3,6 +3,8 @@
 use super::File;
 use crate::buf::{MAX_COPIED, PoolBuf, Slice};
 use crate::fs::open_file::OpenFile;
+#[cfg(target_os = "linux")]
+use crate::io::InKernel;
 use crate::io::{AsyncRead, AsyncWrite};
 use crate::rt;
 use crate::sys;
@@ -191,6 +193,11 @@ impl AsyncRead for File {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.get_mut().poll_read_at_cursor(cx, buf)
     }
+
+    #[cfg(target_os = "linux")]
+    fn source_in_kernel(&self) -> Option<InKernel<'_>> {
+        InKernel::file(&self.inner)
+    }
 }
 
 /// What cannot be written at once is taken over and written behind: `poll_flush` waits for it, and the next call tells its
@@ -209,5 +216,10 @@ impl AsyncWrite for File {
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_flush(cx)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn sink_in_kernel(&self) -> Option<InKernel<'_>> {
+        InKernel::file(&self.inner)
     }
 }

@@ -11,7 +11,10 @@ use super::Fd;
 use crate::rt;
 use crate::sys;
 use end::End;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use transit::Transit;
 
 /// Moves `len` bytes from `src` to `dst` without copying them through memory of this process; says how many that were.
@@ -59,15 +62,68 @@ pub async fn splice(src: impl Into<Fd>, dst: impl Into<Fd>, len: usize) -> io::R
         through_pipe(&src, &dst, len, &mut moved).await
     };
     match result {
-        Err(error) if moved == 0 => Err(error),
-        _ => Ok(moved),
+        Ok(()) => Ok(moved),
+        Err(Failure { error, .. }) if moved == 0 => Err(error),
+        Err(Failure { error, of_source }) => {
+            if let (true, Some(leftover)) = (of_source, src.leftover()) {
+                leftover.fail(error);
+            }
+            Ok(moved)
+        }
     }
 }
 
+/// An error, and whether it is the source's: that is told once by the system, as a reset, and then looks like the end. A target
+/// tells its own again.
+struct Failure {
+    error: io::Error,
+    of_source: bool,
+}
+
+/// Moves what `src` has now, up to the room of a pipe at a time; says how many bytes that were. 0: it has nothing now, or has ended.
+/// A pipe of our own exists only meanwhile. Dropped, it loses nothing, as [`splice`].
+///
+/// # Errors
+///
+/// Those of splice(2). They may come after bytes were moved.
+pub(crate) async fn relay(src: Fd, dst: Fd) -> io::Result<usize> {
+    let (src, dst) = (End::new(src)?, End::new(dst)?);
+    dst.settle().await?;
+    let mut moved = 0;
+    if src.is_pipe() || dst.is_pipe() {
+        while let Some(count @ 1..) = now(end::step(&src, &dst, transit::ROOM)).await.transpose()? {
+            moved += count;
+        }
+        return Ok(moved);
+    }
+    let mut transit = Transit::new(&src, &dst)?;
+    while let Some(1..) = now(transit.fill(transit::ROOM)).await.transpose()? {
+        while transit.is_loaded() {
+            moved += transit.deliver().await?;
+        }
+    }
+    Ok(moved)
+}
+
+/// What `future` gives without waiting.
+async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// One end is a pipe already.
-async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Result<()> {
+async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result<(), Failure> {
+    // A pipe fails only for want of a reader.
+    let failed = |error: io::Error| Failure {
+        of_source: !src.is_pipe() && error.kind() != io::ErrorKind::BrokenPipe,
+        error,
+    };
     while *moved < len {
-        match end::step(src, dst, len - *moved).await? {
+        match end::step(src, dst, len - *moved).await.map_err(failed)? {
             0 => break,
             count => *moved += count,
         }
@@ -76,11 +132,12 @@ async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Re
 }
 
 /// Neither end is a pipe.
-async fn through_pipe(src: &End, dst: &End, len: usize, moved: &mut usize) -> io::Result<()> {
-    let mut transit = Transit::new(src, dst)?;
-    while *moved < len && transit.fill(len - *moved).await? > 0 {
+async fn through_pipe(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result<(), Failure> {
+    let failed = |of_source| move |error| Failure { error, of_source };
+    let mut transit = Transit::new(src, dst).map_err(failed(false))?;
+    while *moved < len && transit.fill(len - *moved).await.map_err(failed(true))? > 0 {
         while transit.is_loaded() {
-            *moved += transit.deliver().await?;
+            *moved += transit.deliver().await.map_err(failed(false))?;
         }
     }
     Ok(())

@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// The pipe's size, as far as the system allows: each filling costs a call or an operation on either side.
-const ROOM: usize = 1 << 20;
+pub(super) const ROOM: usize = 1 << 20;
 
 /// See the module's documentation.
 pub(super) struct Transit<'a> {

@@ -1,8 +1,7 @@
 /**
- * `maniac/fs` beside `node:fs/promises` and Bun's: the same calls on all of them, in turn. `npm run bench` runs it and writes
- * `benches/RESULTS.md`.
+ * `maniac bench`: files. The same calls on `maniac/fs`, on `node:fs/promises` and, in a process of its own, on Bun's, in turn.
  *
- * Run: `node target/js/benches/node-files.js [--rounds N] [--only WORD] [--bun PROGRAM]`
+ * That process runs this file: `bun dist/cli/bench-files.js --here DIRECTORY SHARE`.
  */
 import { pbkdf2 } from "node:crypto";
 import nodeStreams from "node:fs";
@@ -12,7 +11,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { answer, type Contestant, type Figures, inTurn, Other, options, quantile } from "./rounds.js";
+import { answer, type Contestant, type Figures, Other, quantile } from "./contest.js";
 
 type Fs = typeof nodeFs & Pick<typeof nodeStreams, "createReadStream" | "createWriteStream">;
 
@@ -25,8 +24,11 @@ const JOBS = 8;
 /** So many that a job takes a tenth of a second or two. */
 const ITERATIONS = 200_000;
 
-/** Where the files lie: `file-0` and so on, of a block each; `large` of many; `huge` of many megabytes. */
-type Bench = (fs: Fs, place: string) => Promise<Figures>;
+/**
+ * Where the files lie: `file-0` and so on, of a block each; `large` of many; `huge` of many megabytes. `share` is what part of the usual
+ * work is done.
+ */
+type Bench = (fs: Fs, place: string, share: number) => Promise<Figures>;
 
 /** Runs `work(n)` for n below `count`, `width` at a time. */
 async function atATime(count: number, width: number, work: (n: number) => Promise<unknown>): Promise<void> {
@@ -78,10 +80,11 @@ async function blocks(fs: Fs, place: string, width: number, count: number): Prom
 }
 
 /** What a readFile takes that comes each millisecond, whether those before it have ended or not, until the jobs have ended. */
-async function besideJobs(fs: Fs, place: string): Promise<Figures> {
+async function besideJobs(fs: Fs, place: string, share: number): Promise<Figures> {
+  const iterations = ITERATIONS * share;
   const job = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      pbkdf2("password", "salt", ITERATIONS, 64, "sha512", (error) => (error ? reject(error) : resolve()));
+      pbkdf2("password", "salt", iterations, 64, "sha512", (error) => (error ? reject(error) : resolve()));
     });
   let busy = true;
   const jobs = Promise.all(Array.from({ length: JOBS }, job)).then(() => {
@@ -91,7 +94,9 @@ async function besideJobs(fs: Fs, place: string): Promise<Figures> {
   const reads: Promise<void>[] = [];
   for (let n = 0; busy; n += 1) {
     const start = performance.now();
-    reads.push(fs.readFile(file(place, n % FILES)).then(() => void times.push(performance.now() - start)));
+    reads.push(
+      fs.readFile(file(place, n % (FILES * share))).then(() => void times.push(performance.now() - start)),
+    );
     await sleep(1);
   }
   await Promise.all([jobs, ...reads]);
@@ -99,16 +104,21 @@ async function besideJobs(fs: Fs, place: string): Promise<Figures> {
 }
 
 const BENCHES: Readonly<Record<string, Bench>> = {
-  "readFile of 4 KiB, 64 at a time": (fs, place) =>
-    operations(FILES, () => atATime(FILES, 64, (n) => fs.readFile(file(place, n)))),
-  "stat, 64 at a time": (fs, place) =>
-    operations(FILES, () => atATime(FILES, 64, (n) => fs.stat(file(place, n)))),
-  "read of 4 KiB, cached, one by one": (fs, place) => blocks(fs, place, 1, 10_000),
-  "read of 4 KiB, cached, 256 at a time": (fs, place) => blocks(fs, place, 256, 102_400),
-  "writeFile of 4 KiB, 64 at a time": (fs, place) => {
+  "readFile of 4 KiB, 64 at a time": (fs, place, share) => {
+    const count = FILES * share;
+    return operations(count, () => atATime(count, 64, (n) => fs.readFile(file(place, n))));
+  },
+  "stat, 64 at a time": (fs, place, share) => {
+    const count = FILES * share;
+    return operations(count, () => atATime(count, 64, (n) => fs.stat(file(place, n))));
+  },
+  "read of 4 KiB, cached, one by one": (fs, place, share) => blocks(fs, place, 1, 10_000 * share),
+  "read of 4 KiB, cached, 256 at a time": (fs, place, share) => blocks(fs, place, 256, 102_400 * share),
+  "writeFile of 4 KiB, 64 at a time": (fs, place, share) => {
     const content = Buffer.alloc(BLOCK, 7);
-    return operations(5000, () =>
-      atATime(5000, 64, (n) => fs.writeFile(join(place, `written-${n}`), content)),
+    const count = 5000 * share;
+    return operations(count, () =>
+      atATime(count, 64, (n) => fs.writeFile(join(place, `written-${n}`), content)),
     );
   },
   [`readFile of ${MEGABYTES} MB`]: (fs, place) =>
@@ -122,15 +132,18 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   [`readFile each ms beside ${JOBS} pbkdf2 jobs`]: besideJobs,
 };
 
+/** The names of the benches. */
+export const NAMES: readonly string[] = Object.keys(BENCHES);
+
 const NODE: Fs = {
   ...nodeFs,
   createReadStream: nodeStreams.createReadStream,
   createWriteStream: nodeStreams.createWriteStream,
 };
 
-/** Another runtime, which runs this file and measures itself. */
-function other(name: string, program: string, place: string): Contestant {
-  const process = new Other(program, [fileURLToPath(import.meta.url), "--here", place]);
+/** Bun, which runs this file and measures itself. */
+function other(name: string, program: string, place: string, share: number): Contestant {
+  const process = new Other(program, [fileURLToPath(import.meta.url), "--here", place, String(share)]);
   return {
     name,
     round: async (bench) => JSON.parse(await process.ask(bench)) as Figures,
@@ -138,25 +151,27 @@ function other(name: string, program: string, place: string): Contestant {
   };
 }
 
-async function main(): Promise<void> {
-  const { rounds, only = "", bun } = options();
+/** Gives those who compete to `use`, and the files that they read a place, as long as that runs. */
+export async function withContestants(
+  share: number,
+  bun: string | undefined,
+  use: (contestants: readonly Contestant[]) => Promise<void>,
+): Promise<void> {
   const place = await nodeFs.mkdtemp(join(tmpdir(), "maniac-bench-"));
-  const content = Buffer.alloc(BLOCK, 7);
   const contestants: Contestant[] = [];
   try {
-    await atATime(FILES, 64, (n) => nodeFs.writeFile(file(place, n), content));
+    const content = Buffer.alloc(BLOCK, 7);
+    await atATime(FILES * share, 64, (n) => nodeFs.writeFile(file(place, n), content));
     await nodeFs.writeFile(join(place, "large"), Buffer.alloc(BLOCK * BLOCKS, 7));
     await nodeFs.writeFile(join(place, "huge"), Buffer.alloc(MEGABYTES * MEGABYTE, 7));
-    const maniacFs = (await import("maniac/fs" as string)) as Fs;
+    const maniacFs = (await import("../fs.js")) as unknown as Fs;
     const here = (name: string, fs: Fs): Contestant => ({
       name,
-      round: (bench) => (BENCHES[bench] as Bench)(fs, place),
+      round: (bench) => (BENCHES[bench] as Bench)(fs, place, share),
     });
     contestants.push(here("maniac/fs", maniacFs), here("node:fs/promises", NODE));
-    if (bun !== undefined) contestants.push(other("bun's node:fs/promises", bun, place));
-    for (const bench of Object.keys(BENCHES).filter((name) => name.includes(only))) {
-      await inTurn("Node: files", bench, rounds, contestants);
-    }
+    if (bun !== undefined) contestants.push(other("bun's node:fs/promises", bun, place, share));
+    await use(contestants);
   } finally {
     for (const contestant of contestants) contestant.end?.();
     await nodeFs.rm(place, { recursive: true, force: true });
@@ -164,8 +179,6 @@ async function main(): Promise<void> {
 }
 
 if (process.argv[2] === "--here") {
-  const place = process.argv[3] as string;
-  await answer(async (bench) => JSON.stringify(await (BENCHES[bench] as Bench)(NODE, place)));
-} else {
-  await main();
+  const [place = "", share = "1"] = process.argv.slice(3);
+  await answer(async (bench) => JSON.stringify(await (BENCHES[bench] as Bench)(NODE, place, Number(share))));
 }

@@ -1,4 +1,11 @@
-//! tokio's I/O traits. They need nothing of tokio's runtime; types that do (its sockets, its timers) work only inside of one.
+//! tokio's I/O traits, which need nothing of its runtime; and, with the feature `tokio-compat-rt`, a runtime of tokio's for types that do (its
+//! sockets, its timers).
+
+#[cfg(feature = "tokio-compat-rt")]
+mod reactor;
+
+#[cfg(feature = "tokio-compat-rt")]
+pub use reactor::{InTokio, Reactor};
 
 use crate::io::{AsyncRead, AsyncWrite};
 use pin_project_lite::pin_project;

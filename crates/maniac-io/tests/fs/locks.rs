@@ -1,0 +1,127 @@
+//! Locks: between open files, by their handles, and what becomes of those that nobody waits for any more.
+
+use crate::temp;
+use maniac_io::fs::File;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+on_both_drivers! {
+    exclude share are_of_the_open_file given_up nothing_stays_locked
+}
+
+async fn two() -> (tempfile::TempDir, File, File) {
+    let dir = temp();
+    let path = dir.path().join("file");
+    let (one, other) = (File::create(&path).await.unwrap(), File::open(&path).await.unwrap());
+    (dir, one, other)
+}
+
+fn is_held(file: &File) -> bool {
+    match file.try_lock() {
+        Ok(()) => {
+            file.unlock().unwrap();
+            false
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            true
+        }
+    }
+}
+
+/// One at a time, whoever comes.
+async fn exclude() {
+    let (dir, ..) = two().await;
+    let inside = Arc::new(AtomicUsize::new(0));
+    let tasks: Vec<_> = (0..8)
+        .map(|_| {
+            let (path, inside) = (dir.path().join("file"), Arc::clone(&inside));
+            maniac_runtime::spawn(async move {
+                let file = File::open(path).await.unwrap();
+                for _ in 0..20 {
+                    file.lock().await.unwrap();
+                    assert_eq!(inside.fetch_add(1, SeqCst), 0, "two have the lock");
+                    maniac_runtime::task::yield_now().await;
+                    inside.fetch_sub(1, SeqCst);
+                    file.unlock().unwrap();
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+async fn share() {
+    let (_dir, one, other) = two().await;
+    one.lock_shared().await.unwrap();
+    other.try_lock_shared().unwrap();
+    assert_eq!(one.try_lock().unwrap_err().kind(), ErrorKind::WouldBlock);
+    other.unlock().unwrap();
+    one.lock().await.unwrap();
+    assert_eq!(other.try_lock_shared().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+async fn are_of_the_open_file() {
+    let (_dir, one, other) = two().await;
+    let clone = one.try_clone().unwrap();
+    one.lock().await.unwrap();
+    clone.lock().await.unwrap();
+    drop(one);
+    assert!(is_held(&other));
+    drop(clone);
+    other.lock().await.unwrap();
+    other.unlock().unwrap();
+    other.unlock().unwrap();
+}
+
+/// Who waits no more gets no lock, then or later; the next on the same file does.
+async fn given_up() {
+    let (_dir, one, other) = two().await;
+    one.lock().await.unwrap();
+    let waiting = maniac_runtime::time::timeout(Duration::from_millis(5), other.lock()).await;
+    assert!(waiting.is_err());
+    assert_eq!(other.try_lock().unwrap_err().kind(), ErrorKind::WouldBlock);
+    let mut again = std::pin::pin!(other.lock());
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(again.as_mut().poll(cx))).await.is_pending());
+    one.unlock().unwrap();
+    again.await.unwrap();
+    assert!(is_held(&one));
+    other.unlock().unwrap();
+    one.lock().await.unwrap();
+}
+
+/// Dropped before the thread has it, just then, or after.
+async fn nothing_stays_locked() {
+    let (_dir, one, other) = two().await;
+    let other = Arc::new(other);
+    let (mut cut, mut held) = (0, 0);
+    for turn in 0..200 {
+        one.lock().await.unwrap();
+        let locking = maniac_runtime::spawn({
+            let other = Arc::clone(&other);
+            async move { other.lock().await.unwrap() }
+        });
+        maniac_runtime::task::yield_now().await;
+        one.unlock().unwrap();
+        for _ in 0..turn {
+            maniac_runtime::task::yield_now().await;
+        }
+        locking.abort();
+        match locking.await {
+            Ok(()) => {
+                held += 1;
+                assert!(is_held(&one));
+                other.unlock().unwrap();
+            }
+            Err(_) => cut += 1,
+        }
+    }
+    // Comes only if nothing is left.
+    one.lock().await.unwrap();
+    assert_eq!(cut + held, 200);
+    assert!(cut > 0, "none was cut");
+}

@@ -1,0 +1,1 @@
+//! Well-known crates on maniac: see the examples. `cargo test --examples` runs them all.
