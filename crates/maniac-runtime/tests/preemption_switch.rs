@@ -395,6 +395,7 @@ fn without_the_switch_it_is_a_task_like_any_other() {
 }
 
 /// Threads that a runtime starts inherit the mask of those that start them.
+#[cfg(unix)]
 #[test]
 fn a_signal_that_was_blocked_where_the_runtime_began_is_let_through() {
     let runtime = thread::spawn(|| {

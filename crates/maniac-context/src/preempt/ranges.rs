@@ -57,6 +57,8 @@ impl std::error::Error for RangeError {}
 /// is not in the range, such as a function called from it, is not interrupted; but what the compiler puts in line there is code of the range, so that it calls locks, the allocator
 /// and the runtime only through functions that are `#[inline(never)]` and elsewhere. The code stays loaded.
 ///
+/// The two ends of a section have names in ELF, and with mingw-w64's linker on Windows; elsewhere a label before and one behind the code serve.
+///
 /// # Errors
 /// [`RangeError`].
 ///
