@@ -271,10 +271,9 @@ export function syncAwait<A extends unknown[], R>(
   ...parameters: A
 ): R;
 /**
- * Connects, as `connect` of `maniac/net`.
+ * Connects, as `connect` of `maniac/net`, whose arguments follow, without a listener.
  *
  * @param operation - `connect`.
- * @param parameters - its arguments, without a listener.
  * @returns the socket, connected.
  */
 export function syncAwait(operation: typeof connect, ...parameters: ConnectArguments): Socket;
@@ -287,8 +286,7 @@ export function syncAwait(
  * Reads from a socket, writes to it, ends it.
  *
  * @param options - the socket as `on`; `timeout` and `signal` as above.
- * @param operation - its `read`, `write` or `end`.
- * @param parameters - the method's arguments, without a callback.
+ * @param operation - its `read`, `write` or `end`; what follows are the method's arguments, without a callback.
  * @returns for `read`, the bytes, or text where the socket has an encoding; null at the peer's end.
  */
 export function syncAwait(
