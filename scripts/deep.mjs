@@ -8,11 +8,13 @@ import { which } from "./lib/run.mjs";
 import { addressNodeSteps, sanitizerSteps } from "./lib/sanitizers.mjs";
 import { buildSteps, nodeModule } from "./lib/setup.mjs";
 import { main } from "./lib/steps.mjs";
+import { newerNode } from "./lib/tools.mjs";
 import { crates, select, targetFolder } from "./lib/workspace.mjs";
 
 requireMachine();
 const product = crates().filter((crate) => crate.product && !crate.napi);
 const build = buildSteps();
+const newer = newerNode();
 /** The specs that have a long form. */
 const LONG_SPECS = ["addon", "buffers", "workers"].map((name) => `target/js/__test__/${name}.spec.js`);
 
@@ -65,6 +67,15 @@ await main(
         ...["--tap", "--timeout=60m", "target/js/__test__/beside.spec.js"],
       ],
       env: { MANIAC_DEEP: "1" },
+      minutes: 60,
+      count: tap,
+    },
+    {
+      name: "node-22",
+      about: "the specs pass on Node 22",
+      after: build.map(({ name }) => name),
+      unable: newer.unable,
+      command: [newer.path, "node_modules/ava/entrypoints/cli.mjs", "--tap", "--timeout=10m"],
       minutes: 60,
       count: tap,
     },

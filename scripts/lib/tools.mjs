@@ -1,5 +1,5 @@
-// Checkers that are neither npm packages nor part of a Rust toolchain, and Bun, a peer of the benches that is too large to be among the repo's
-// npm packages. They are installed into .tools, by version, when they are first needed; where that does not work, the step that wants one
+// Checkers that are neither npm packages nor part of a Rust toolchain, and programs that are too large to be among the repo's npm packages: Bun, a
+// peer of the benches, and another Node. They are installed into .tools, by version, when they are first needed; where that does not work, the step that wants one
 // says why it did not run.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { ROOT, run, which } from "./run.mjs";
 import { npm } from "./setup.mjs";
 
 /** Kept up to date by hand. */
-const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12", bun: "1.4.5" };
+const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12", bun: "1.4.5", node: "22.23.5" };
 
 const EXE = process.platform === "win32" ? ".exe" : "";
 
@@ -69,6 +69,19 @@ export function bun() {
     // Without its install script, which only moves the program.
     const words = ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
     return await install("bun", [...npm(), ...words, `bun@${VERSIONS.bun}`], path);
+  };
+  return { path, unable };
+}
+
+/** A newer Node than the repo asks for. @returns {Tool} */
+export function newerNode() {
+  const folder = join(ROOT, ".tools", `node-${VERSIONS.node}`);
+  const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+  const path = join(folder, `node_modules/${name}/bin/node${EXE}`);
+  const unable = async () => {
+    if (existsSync(path)) return undefined;
+    const words = ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
+    return await install("node", [...npm(), ...words, `${name}@${VERSIONS.node}`], path);
   };
   return { path, unable };
 }

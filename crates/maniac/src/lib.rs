@@ -40,6 +40,7 @@
 //! | `futures` | | `futures-io`'s traits on files, sockets and pipes | [`io`]'s own traits remain |
 //! | `tracing` | | events of the `tracing` crate for tasks that stall (`maniac::stall`) and deadlocks (`maniac::deadlock`) | hooks and metrics remain |
 //! | `tokio-compat` | yes | tokio's I/O traits on files, sockets and pipes, and `compat::tokio`; nothing of its runtime | [`io`]'s own traits remain |
+//! | `watch` | | `fs::Watcher`, changes of files and directories, by the `notify` crate | none |
 //! | `tokio-compat-rt` | | `compat::tokio::Reactor`: a runtime of tokio's, with one thread, for crates that need its sockets, timers or `tokio::spawn` | such crates panic: "there is no reactor running" |
 //!
 //! With neither driver everything compiles, and building a runtime says what is missing.

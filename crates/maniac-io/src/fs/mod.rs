@@ -41,6 +41,8 @@ mod splice;
 mod unfinished;
 #[cfg(unix)]
 mod uring;
+#[cfg(feature = "watch")]
+mod watch;
 #[cfg(unix)]
 mod whole;
 
@@ -79,6 +81,8 @@ pub use read_dir::{DirEntry, ReadDir, read_dir};
 pub use splice::{splice, tee};
 #[cfg(unix)]
 pub use uring::{io_uring_read_at, io_uring_write_at};
+#[cfg(feature = "watch")]
+pub use watch::{Change, ChangeKind, Reach, Watcher};
 #[cfg(unix)]
 pub use whole::{copy, read, read_to_string, write};
 
