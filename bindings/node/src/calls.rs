@@ -267,10 +267,10 @@ fn write_file(request: &Request) -> Outcome {
         Ok(fd) => fd,
         Err(errno) => return Outcome::failed_at(0, errno),
     };
-    let written = write_all(fd.as_fd(), bytes);
+    let (written, outcome) = write_all(fd.as_fd(), bytes);
     // Also after a failure: what is left is then what an emptied file would hold.
-    let cut = if overwrites { cut_at_cursor(fd.as_fd()) } else { Ok(()) };
-    if let Err(errno) = written.and(cut) {
+    let cut = if overwrites { cut(fd.as_fd(), written) } else { Ok(()) };
+    if let Err(errno) = outcome.and(cut) {
         return Outcome::failed_at(1, errno);
     }
     if request.has(F_SYNC)
@@ -292,22 +292,26 @@ fn may_overwrite(flags: i32) -> bool {
         && !wanted.contains(OFlags::APPEND)
 }
 
-fn write_all(fd: BorrowedFd<'_>, mut rest: &[u8]) -> Result<(), Errno> {
-    while !rest.is_empty() {
-        let count = retry_on_intr(|| rustix::io::write(fd, rest))?;
-        rest = &rest[count..];
+/// How much was written, and whether that is all.
+fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> (usize, Result<(), Errno>) {
+    let mut done = 0;
+    while done < bytes.len() {
+        match retry_on_intr(|| rustix::io::write(fd, &bytes[done..])) {
+            Ok(count) => done += count,
+            Err(errno) => return (done, Err(errno)),
+        }
     }
-    Ok(())
+    (done, Ok(()))
 }
 
-/// Cuts a file to where its cursor stands. What is no file has no length.
-fn cut_at_cursor(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+/// Cuts a file that is longer to `length`. What is no file has no length.
+fn cut(fd: BorrowedFd<'_>, length: usize) -> Result<(), Errno> {
     let stat = rustix::fs::fstat(fd)?;
-    if stat.st_mode & 0o170_000 != 0o100_000 {
-        return Ok(());
+    let is_file = stat.st_mode & 0o170_000 == 0o100_000;
+    if is_file && stat.st_size as u64 > length as u64 {
+        return retry_on_intr(|| rustix::fs::ftruncate(fd, length as u64));
     }
-    let end = rustix::fs::tell(fd)?;
-    if (stat.st_size as u64) > end { retry_on_intr(|| rustix::fs::ftruncate(fd, end)) } else { Ok(()) }
+    Ok(())
 }
 
 fn truncate(request: &Request) -> Outcome {

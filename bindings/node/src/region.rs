@@ -115,7 +115,8 @@ unsafe impl RawBufWrite for Region {
 /// for every 4 KiB would cost several times the copying. Where the system has none, nothing changes.
 #[cfg(target_os = "linux")]
 pub(crate) fn ask_for_huge_pages(bytes: &mut Vec<u8>) {
-    const LEAST: usize = 4 * 1024 * 1024;
+    // From here on allocators take memory from the system by itself, and give it back: the advice does not outlast the bytes.
+    const LEAST: usize = 32 * 1024 * 1024;
     // madvise(2) wants whole pages, and refuses where they are larger than this.
     const PAGE: usize = 4096;
     let room = bytes.spare_capacity_mut();

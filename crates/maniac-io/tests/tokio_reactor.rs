@@ -74,6 +74,23 @@ fn a_runtime_whose_threads_are_attached_needs_no_wrapper() {
 }
 
 #[test]
+fn a_thread_that_is_in_a_context_is_not_attached_beyond_it() {
+    let reactor = Reactor::start().unwrap();
+    let is_inside = || tokio::runtime::Handle::try_current().is_ok();
+    std::thread::spawn(move || {
+        let entered = reactor.enter();
+        reactor.attach();
+        drop(entered);
+        assert!(!is_inside());
+        reactor.attach();
+        drop(reactor.enter());
+        assert!(is_inside());
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
 fn without_the_reactor_there_is_no_context() {
     let task = async { tokio::runtime::Handle::try_current().is_err() };
     let runtime = runtime();

@@ -82,7 +82,8 @@ impl Reactor {
         self.runtime.handle()
     }
 
-    /// Runs `future` in tokio's context, whichever thread polls it, and drops it there too.
+    /// Runs `future` in tokio's context, whichever thread polls it, and drops it there too. It must not call `sync_await` on a coroutine: that
+    /// leaves the thread in the midst of a poll, and the context with it.
     ///
     /// Cancel safety: that of `future`.
     pub fn run<F: IntoFuture>(&self, future: F) -> InTokio<F::IntoFuture> {
@@ -105,7 +106,8 @@ impl Reactor {
         self.runtime.enter()
     }
 
-    /// Puts this thread into tokio's context for as long as it lives. For a whole runtime: each of its threads as it starts.
+    /// Puts this thread into tokio's context for as long as it lives; nothing where the thread is in one already. For a whole runtime: each of its
+    /// threads as it starts. The thread of `block_on` is the program's own: there, [`enter`](Reactor::enter).
     ///
     /// ```
     /// use maniac_io::compat::tokio::Reactor;
@@ -119,6 +121,10 @@ impl Reactor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn attach(&self) {
+        // Within a guard this one would outlast it, and tokio panics when the outer one is dropped.
+        if Handle::try_current().is_ok() {
+            return;
+        }
         ATTACHED.with(|attached| {
             attached.get_or_init(|| ManuallyDrop::new(self.enter()));
         });
