@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 on_both_drivers! {
     file_to_socket streams_to_streams both_ways little_at_a_time file_to_pipe file_to_file not_cached appending the_same_open_file no_regular_files past_the_cache
-    gone_reader grows_and_shrinks dropped_half_way
+    gone_reader grows_and_shrinks dropped_half_way dropped_between_files
 }
 
 const SIZE: usize = 1_500_000;
@@ -320,4 +320,50 @@ async fn dropped_half_way() {
     }
     copy(&mut source, &mut sink).await.unwrap();
     assert!(std::fs::read(&to).unwrap() == pattern(0, SIZE));
+}
+
+/// Whoever uses either cursor after a dropped copy between files finds it behind what the kernel has copied since.
+async fn dropped_between_files() {
+    /// What one call copies: it lasts.
+    const LONG: usize = 16 << 20;
+    let dir = temp();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let all = pattern(0, LONG);
+    std::fs::write(&from, &all).unwrap();
+    for way in 0..6 {
+        let (mut source, mut sink) = (File::open(&from).await.unwrap(), File::create(&to).await.unwrap());
+        {
+            let mut copying = std::pin::pin!(copy(&mut source, &mut sink));
+            let begun = std::future::poll_fn(|cx| Poll::Ready(copying.as_mut().poll(cx))).await;
+            assert!(begun.is_pending(), "a thread of the pool does it");
+            // Once it has begun it is not called off.
+            while std::fs::metadata(&to).unwrap().len() == 0 {
+                maniac_runtime::task::yield_now().await;
+            }
+        }
+        let mut head = [0; 100];
+        match way % 3 {
+            // What is written comes behind what was copied.
+            0 => {
+                sink.write_all(b"after").await.unwrap();
+                let copied = source.stream_position().await.unwrap() as usize;
+                assert!(copied > 0, "it had begun");
+                assert!(std::fs::read(&to).unwrap() == [&all[..copied], b"after"].concat());
+            }
+            // The source's cursor is where its owner has set it, whenever the sink is used.
+            1 => {
+                source.rewind().await.unwrap();
+                sink.set_len(0).await.unwrap();
+                source.read_exact(&mut head).await.unwrap();
+                assert!(head == all[..100]);
+                assert_eq!(source.stream_position().await.unwrap(), 100);
+            }
+            // What is read next is what was not copied.
+            _ => {
+                let rest = source.read_to_end(&mut Vec::new()).await.unwrap();
+                let copied = sink.stream_position().await.unwrap() as usize;
+                assert_eq!((copied > 0, copied + rest), (true, LONG));
+            }
+        }
+    }
 }

@@ -54,6 +54,7 @@ use transit::Transit;
 /// ```
 pub async fn splice(src: impl Into<Fd>, dst: impl Into<Fd>, len: usize) -> io::Result<usize> {
     let (src, dst) = (End::new(src.into())?, End::new(dst.into())?);
+    src.settle_cursor().await?;
     dst.settle().await?;
     let mut moved = 0;
     let result = if src.is_pipe() || dst.is_pipe() {
