@@ -3,7 +3,7 @@
 //! | from | to | how |
 //! |---|---|---|
 //! | a file | a socket, a pipe | what the page cache holds, by sendfile(2): it does not wait for a device |
-//! | a socket, a pipe | a socket, a pipe | splice(2), once more comes at a time than a buffer holds |
+//! | a socket, a pipe | a socket, a pipe | splice(2), once more comes at a time than a buffer holds; 64 copies of the process at a time |
 //! | a file | a file | copy_file_range(2) on a thread of the pool: some file systems only note that the data is shared |
 //!
 //! All else is carried through a buffer, and so is what the kernel does not take this way: what is not cached (the next may be, since

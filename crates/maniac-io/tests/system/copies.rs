@@ -1,6 +1,6 @@
 //! Copies that go through the kernel where they can, and arrive all the same where they cannot.
 
-use crate::support::pattern;
+use crate::support::{descriptors, in_subprocess, pattern};
 use maniac_io::fs::{File, OpenOptions};
 use maniac_io::io::{AsyncRead, AsyncWrite, InKernel, copy, copy_bidirectional};
 use maniac_io::net::{TcpListener, TcpStream, UnixStream, pipe};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 on_both_drivers! {
     file_to_socket streams_to_streams both_ways little_at_a_time file_to_pipe file_to_file not_cached appending the_same_open_file no_regular_files past_the_cache
-    gone_reader grows_and_shrinks dropped_half_way dropped_between_files
+    gone_reader grows_and_shrinks dropped_half_way dropped_between_files many_stalled
 }
 
 const SIZE: usize = 1_500_000;
@@ -366,4 +366,86 @@ async fn dropped_between_files() {
             }
         }
     }
+}
+
+/// How many pipes' ends this process has, and the size of the largest.
+fn pipes() -> (usize, usize) {
+    let mut sizes = Vec::new();
+    for (number, what) in descriptors() {
+        // What another thread has closed meanwhile is none.
+        if what.starts_with("pipe:")
+            && let Ok(pipe) = std::fs::File::open(format!("/proc/self/fd/{number}"))
+        {
+            sizes.push(rustix::pipe::fcntl_getpipe_size(&pipe).unwrap());
+        }
+    }
+    (sizes.len(), sizes.into_iter().max().unwrap_or(0))
+}
+
+/// A copy whose sink takes nothing more: mostly what is under way is in a pipe of its own, else in its buffer. Both ends belong to it.
+async fn stalled() -> (UnixStream, UnixStream, JoinHandle<()>) {
+    let ((mut feeder, mut from), (mut to, mut sink)) =
+        (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    rustix::net::sockopt::set_socket_send_buffer_size(&to, 4096).unwrap();
+    feeder.write_all(&pattern(0, 100_000)).await.unwrap();
+    let copying = maniac_runtime::spawn(async move {
+        copy(&mut from, &mut to).await.unwrap();
+    });
+    // The first buffer is carried.
+    sink.read_exact(&mut [0; 16 << 10]).await.unwrap();
+    (feeder, sink, copying)
+}
+
+/// Slow sinks keep 64 small pipes at most; who comes then is carried through memory, until one is free.
+async fn many_stalled() {
+    const ALONE: &str = "MANIAC_TEST_ALONE";
+    let kind = crate::support::metrics().await.0;
+    if std::env::var_os(ALONE).is_none() {
+        let test = format!("copies::many_stalled::{kind}");
+        let output = maniac_runtime::blocking::spawn_blocking(move || in_subprocess(&test, ALONE, "1"));
+        let output = output.await.unwrap();
+        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // Where the system is frugal.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let limit = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let (before, _) = pipes();
+    let mut all = Vec::new();
+    // Some more, for those that have none.
+    let mut more = 0;
+    while more < 16 {
+        all.push(stalled().await);
+        let (count, largest) = pipes();
+        assert!(count <= before + 128 && largest <= 64 << 10, "{count} ends, {largest} bytes");
+        more += usize::from(count == before + 128);
+    }
+    assert_eq!(copied_by_reading().await, SIZE);
+    while pipes().0 == before + 128 {
+        let (_feeder, _sink, copying) = all.pop().unwrap();
+        copying.abort();
+        assert!(copying.await.is_err());
+    }
+    assert!(copied_by_reading().await < SIZE, "there was a pipe for it");
+    // Those that waited have lost nothing.
+    for (feeder, sink, copying) in all {
+        drop(feeder);
+        assert!(drain(sink).await.unwrap() == pattern(16 << 10, 100_000 - (16 << 10)));
+        copying.await.unwrap();
+    }
+    while pipes().0 > before {
+        maniac_runtime::task::yield_now().await;
+    }
+}
+
+/// Copies from a socket to a socket; says how much of it went through memory.
+async fn copied_by_reading() -> usize {
+    let ((feeder, from), (mut to, sink)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    feed(feeder);
+    let reading = drain(sink);
+    let mut source = Counting { inner: from, read: 0 };
+    assert_eq!(copy(&mut source, &mut to).await.unwrap(), SIZE as u64);
+    drop(to);
+    assert!(reading.await.unwrap() == pattern(0, SIZE));
+    source.read
 }
