@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 on_both_drivers! {
     file_to_socket streams_to_streams both_ways little_at_a_time file_to_pipe file_to_file not_cached appending the_same_open_file no_regular_files past_the_cache
-    gone_reader grows_and_shrinks dropped_half_way dropped_between_files many_stalled
+    gone_reader grows_and_shrinks dropped_half_way dropped_between_files many_stalled without_a_signal
 }
 
 const SIZE: usize = 1_500_000;
@@ -396,15 +396,23 @@ async fn stalled() -> (UnixStream, UnixStream, JoinHandle<()>) {
     (feeder, sink, copying)
 }
 
+/// Whether this test has the process for itself. If not, it has run in one of its own.
+async fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "MANIAC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let test = format!("copies::{test}::{}", crate::support::metrics().await.0);
+    let output = maniac_runtime::blocking::spawn_blocking(move || in_subprocess(&test, ALONE, "1"));
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
 /// Slow sinks keep 64 small pipes at most; who comes then is carried through memory, until one is free.
 async fn many_stalled() {
-    const ALONE: &str = "MANIAC_TEST_ALONE";
-    let kind = crate::support::metrics().await.0;
-    if std::env::var_os(ALONE).is_none() {
-        let test = format!("copies::many_stalled::{kind}");
-        let output = maniac_runtime::blocking::spawn_blocking(move || in_subprocess(&test, ALONE, "1"));
-        let output = output.await.unwrap();
-        return assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    if !is_alone("many_stalled").await {
+        return;
     }
     // Where the system is frugal.
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
@@ -448,4 +456,22 @@ async fn copied_by_reading() -> usize {
     drop(to);
     assert!(reading.await.unwrap() == pattern(0, SIZE));
     source.read
+}
+
+/// A host that does not ignore SIGPIPE gets none when a socket's peer is gone.
+async fn without_a_signal() {
+    if !is_alone("without_a_signal").await {
+        return;
+    }
+    let raised = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGPIPE, raised.clone()).unwrap();
+    let dir = temp();
+    let (mut sink, other) = UnixStream::pair().unwrap();
+    drop(other);
+    let error = copy(&mut File::open(&file(&dir)).await.unwrap(), &mut sink).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert!(
+        !raised.load(std::sync::atomic::Ordering::SeqCst),
+        "it would have ended a process that has no handler"
+    );
 }

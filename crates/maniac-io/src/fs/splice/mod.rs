@@ -27,7 +27,8 @@ use transit::Transit;
 ///
 /// # Errors
 ///
-/// Those of splice(2): `InvalidInput` for a file that was opened to append, and for what cannot be spliced, as a terminal.
+/// Those of splice(2): `InvalidInput` for a file that was opened to append, and for what cannot be spliced, as a terminal. `BrokenPipe`
+/// comes with SIGPIPE, which Rust's programs ignore; a process that does not, as the host of a library, is ended by it.
 ///
 /// # Cancel safety
 ///
