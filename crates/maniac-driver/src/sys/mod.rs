@@ -20,6 +20,8 @@ pub use datagrams::{DatagramInfo, MAX_DATAGRAMS, receive_datagrams, send_datagra
 #[cfg(maniac_uring)]
 pub(crate) use epoll::{Epoll, Reports};
 pub use stat::{FileKind, Stat, Timestamp};
+#[cfg(target_os = "linux")]
+pub use unix::ignores_sigpipe;
 #[cfg(unix)]
 pub(crate) use unix::*;
 

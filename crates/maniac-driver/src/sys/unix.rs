@@ -148,3 +148,18 @@ pub(crate) fn ready_bits(events: i16) -> u32 {
         | has(libc::POLLERR, ready::READABLE | ready::WRITABLE | ready::ERROR | ready::WRITE_CLOSED)
         | has(libc::POLLNVAL, ready::ERROR)
 }
+
+/// Whether the process ignores SIGPIPE, as programs of Rust's do from their start; the host of a library may not.
+///
+/// ```
+/// assert!(maniac_driver::sys::ignores_sigpipe());
+/// ```
+#[cfg(target_os = "linux")]
+pub fn ignores_sigpipe() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: [local] the call only writes to `action`.
+    let result = unsafe { libc::sigaction(libc::SIGPIPE, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: [local] all zero before, which is a valid value, and written by the call, if anything was.
+    let action = unsafe { action.assume_init() };
+    result == 0 && action.sa_sigaction == libc::SIG_IGN
+}

@@ -35,8 +35,6 @@ pub(crate) struct OpenFile {
     /// Found to have no positions: a FIFO, a terminal.
     pub(super) stream: AtomicBool,
     pub(crate) unfinished: Unfinished,
-    /// Threads that wait for a lock which nobody wants any more.
-    pub(super) locking: Unfinished,
     /// The same file opened with O_DIRECT, once that was asked for.
     reopened: OnceLock<SharedFd>,
 }
@@ -50,7 +48,6 @@ impl OpenFile {
             direct: flags::DIRECT != 0 && flags & flags::DIRECT != 0,
             stream: AtomicBool::new(false),
             unfinished: Unfinished::default(),
-            locking: Unfinished::default(),
             reopened: OnceLock::new(),
         })
     }

@@ -70,6 +70,17 @@ impl Unfinished {
         shared.reap();
     }
 
+    /// Has both take over one piece of work: whoever waits at either waits for it.
+    fn push_to_both(both: [&Self; 2], job: impl Future<Output = io::Result<()>> + Send + 'static) {
+        // Neither waits for all of the other's: two such pieces, one each way, would wait in a circle.
+        let common = Arc::new(Self::default());
+        common.push(job);
+        for unfinished in both {
+            let common = Arc::clone(&common);
+            unfinished.push(async move { common.settle().await });
+        }
+    }
+
     /// Ready when nothing is unfinished.
     ///
     /// # Errors
@@ -124,6 +135,8 @@ pub(crate) struct Change<
     /// Present until done; what to note of an outcome that nobody waits for any more.
     op: Option<(Op<T>, F)>,
     unfinished: &'a Unfinished,
+    /// Of another file that the operation concerns.
+    other: Option<&'a Unfinished>,
 }
 
 impl<'a, T: Operation> Change<'a, T> {
@@ -135,7 +148,13 @@ impl<'a, T: Operation> Change<'a, T> {
 impl<'a, T: Operation, F: FnOnce(T::Output) + Send + 'static> Change<'a, T, F> {
     /// `note` is called with the outcome if the future was dropped.
     pub(crate) fn noting(op: Op<T>, unfinished: &'a Unfinished, note: F) -> Self {
-        Self { op: Some((op, note)), unfinished }
+        Self { op: Some((op, note)), unfinished, other: None }
+    }
+
+    /// As [`noting`](Self::noting), for an operation between two files.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_both(op: Op<T>, [one, other]: [&'a Unfinished; 2], note: F) -> Self {
+        Self { op: Some((op, note)), unfinished: one, other: Some(other) }
     }
 }
 
@@ -156,10 +175,14 @@ impl<T: Operation, F: FnOnce(T::Output) + Send + 'static> Drop for Change<'_, T,
     fn drop(&mut self) {
         if let Some((op, note)) = self.op.take() {
             op.cancel();
-            self.unfinished.push(async move {
+            let job = async move {
                 note(op.await);
                 Ok(())
-            });
+            };
+            match self.other {
+                None => self.unfinished.push(job),
+                Some(other) => Unfinished::push_to_both([self.unfinished, other], job),
+            }
         }
     }
 }

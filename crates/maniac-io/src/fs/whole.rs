@@ -130,7 +130,7 @@ pub async fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) -> io::Result<u6
 }
 
 /// Copies a part of one file to another, from cursor to cursor, and moves both; says how many bytes that were. Dropped, it may still
-/// happen: whoever changes `to` next waits for it, and finds the cursors behind what was copied.
+/// happen: whoever changes either file or uses its cursor next waits for it, and finds the cursors behind what was copied.
 #[cfg(target_os = "linux")]
 pub(crate) async fn copy_range(from: Arc<OpenFile>, to: Arc<OpenFile>) -> io::Result<usize> {
     /// Some milliseconds where the data is copied indeed: a thread of the pool does no more at a time.
@@ -142,12 +142,16 @@ pub(crate) async fn copy_range(from: Arc<OpenFile>, to: Arc<OpenFile>) -> io::Re
     let op = CopyRange::new((from.fd.clone(), at), (to.fd.clone(), goal), PART);
     let (source, sink) = (Arc::downgrade(&from), Arc::downgrade(&to));
     let note = move |result: io::Result<usize>| {
-        if let (Ok(count), Some(from), Some(to)) = (result, source.upgrade(), sink.upgrade()) {
+        let Ok(count) = result else { return };
+        if let Some(from) = source.upgrade() {
             from.set_position(at + count as u64);
+        }
+        if let Some(to) = sink.upgrade() {
             to.wrote(goal, count);
         }
     };
-    let count = Change::noting(driver::submit(op)?, &to.unfinished, note).await?;
+    let both = [&*from, &*to].map(|file| &file.unfinished);
+    let count = Change::of_both(driver::submit(op)?, both, note).await?;
     from.set_position(at + count as u64);
     to.wrote(goal, count);
     Ok(count)

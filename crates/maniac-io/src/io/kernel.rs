@@ -3,11 +3,12 @@
 //! | from | to | how |
 //! |---|---|---|
 //! | a file | a socket, a pipe | what the page cache holds, by sendfile(2): it does not wait for a device |
-//! | a socket, a pipe | a socket, a pipe | splice(2), once more comes at a time than a buffer holds |
+//! | a socket, a pipe | a socket, a pipe | splice(2), once more comes at a time than a buffer holds; 64 copies of the process at a time |
 //! | a file | a file | copy_file_range(2) on a thread of the pool: some file systems only note that the data is shared |
 //!
 //! All else is carried through a buffer, and so is what the kernel does not take this way: what is not cached (the next may be, since
-//! reading brings more than was asked for), and what says no to the call. The carrying also finds the end, and the errors.
+//! reading brings more than was asked for), and what says no to the call. The carrying also finds the end, and the errors. What goes to a
+//! socket is carried too in a process that does not ignore SIGPIPE, which sendfile(2) and splice(2) would raise once the peer is gone.
 
 use std::fmt;
 use std::io;
@@ -61,6 +62,9 @@ impl fmt::Debug for InKernel<'_> {
 #[derive(Default)]
 pub(super) struct Mover {
     refused: bool,
+    /// Whether it was asked if the process is to hear of SIGPIPE.
+    #[cfg(target_os = "linux")]
+    asked: bool,
     /// How much of a file the stream took last; 0 at first.
     taken: usize,
     /// A copy between files, or between streams, that is under way.
@@ -128,6 +132,11 @@ mod linux {
             much: bool,
             cx: &mut Context<'_>,
         ) -> Poll<io::Result<usize>> {
+            if !self.asked {
+                self.asked = true;
+                let to_socket = matches!(&sink, Some(InKernel(Side::Stream(stream))) if !stream.is_pipe());
+                self.refused = to_socket && !sys::ignores_sigpipe();
+            }
             if self.refused {
                 return Poll::Ready(Ok(0));
             }

@@ -162,6 +162,11 @@ impl Stream {
         self.poll_call(cx, Interest::WRITABLE, buf.len(), || self.write_now(buf))
     }
 
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_pipe(&self) -> bool {
+        self.kind == Kind::Pipe
+    }
+
     /// Sends what the page cache holds of `file` from its cursor on, up to `most` bytes, and moves that; 0 if it holds nothing there.
     #[cfg(target_os = "linux")]
     pub(crate) fn poll_send_file(

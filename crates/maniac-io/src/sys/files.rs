@@ -99,22 +99,35 @@ pub(crate) enum Lock {
     Exclusive,
 }
 
-/// Waits for a lock (flock(2)).
-pub(crate) fn lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
-    let operation = match kind {
-        Lock::Shared => FlockOperation::LockShared,
-        Lock::Exclusive => FlockOperation::LockExclusive,
-    };
-    Ok(retry_on_intr(|| rustix::fs::flock(fd, operation))?)
+/// A lock (flock(2)), or `WouldBlock`, and then none.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn try_lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
+    // The kernel gives back what the open file had before it looks whether there is another (flock(2), Notes).
+    Ok(rustix::fs::flock(fd, non_blocking(kind))?)
 }
 
-/// A lock, or `WouldBlock`.
+/// As on Linux. A lock that is refused leaves here the one that was there: two who share a lock and want it alone would wait for each
+/// other for ever.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(crate) fn try_lock(fd: &impl AsFd, kind: Lock) -> io::Result<()> {
-    let operation = match kind {
+    use std::sync::{Mutex, PoisonError};
+    /// Nobody gets a lock on this open file between the two calls.
+    static TRYING: Mutex<()> = Mutex::new(());
+    let _alone = TRYING.lock().unwrap_or_else(PoisonError::into_inner);
+    match rustix::fs::flock(fd, non_blocking(kind)) {
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            unlock(fd)?;
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        result => Ok(result?),
+    }
+}
+
+fn non_blocking(kind: Lock) -> FlockOperation {
+    match kind {
         Lock::Shared => FlockOperation::NonBlockingLockShared,
         Lock::Exclusive => FlockOperation::NonBlockingLockExclusive,
-    };
-    Ok(rustix::fs::flock(fd, operation)?)
+    }
 }
 
 /// Gives a lock back.

@@ -37,6 +37,9 @@ pub(crate) use std::os::unix::net::{
     UnixDatagram as StdUnixDatagram, UnixListener as StdUnixListener, UnixStream as StdUnixStream,
 };
 
+#[cfg(target_os = "linux")]
+pub(crate) use maniac_driver::sys::ignores_sigpipe;
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use maniac_driver::sys::MAX_DATAGRAMS;
 #[cfg(any(target_os = "linux", target_os = "android"))]

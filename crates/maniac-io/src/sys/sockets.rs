@@ -1,4 +1,5 @@
-//! Calls on sockets with borrowed buffers: at once, or `WouldBlock`. None raises SIGPIPE.
+//! Calls on sockets with borrowed buffers: at once, or `WouldBlock`. None raises SIGPIPE (sendfile(2) and
+//! splice(2), in `files`, do: they have no flag against it).
 
 use super::UnixAddr;
 use rustix::io::retry_on_intr;

@@ -2,6 +2,7 @@
 
 use crate::temp;
 use maniac_io::fs::File;
+use maniac_runtime::runtime::{DriverKind, Runtime};
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -94,7 +95,7 @@ async fn given_up() {
     one.lock().await.unwrap();
 }
 
-/// Dropped before the thread has it, just then, or after.
+/// Dropped before it has the lock, just then, or after.
 async fn nothing_stays_locked() {
     let (_dir, one, other) = two().await;
     let other = Arc::new(other);
@@ -124,4 +125,31 @@ async fn nothing_stays_locked() {
     one.lock().await.unwrap();
     assert_eq!(cut + held, 200);
     assert!(cut > 0, "none was cut");
+}
+
+/// However many wait, and for however long, the pool's threads do other things, and the runtime ends.
+#[test]
+fn no_thread_waits() {
+    if !matches!(DriverKind::from_env().unwrap(), None | Some(DriverKind::Auto | DriverKind::Poll)) {
+        return eprintln!("skipped: MANIAC_DRIVER asks for another driver");
+    }
+    let runtime = Runtime::builder().driver(DriverKind::Poll).blocking_max_threads(1).build().unwrap();
+    let dir = temp();
+    let path = dir.path().join("file");
+    // Dropped before the runtime, so that this fails, and does not wait, if a thread does.
+    let held = std::fs::File::create(&path).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let task = runtime.spawn(async move {
+        for _ in 0..3 {
+            let file = File::open(&path).await.unwrap();
+            let waiting = maniac_runtime::time::timeout(Duration::from_millis(5), file.lock()).await;
+            assert!(waiting.is_err());
+        }
+        let _waits = maniac_runtime::spawn(async move { File::open(&path).await?.lock().await });
+        let other = maniac_runtime::blocking::spawn_blocking(|| 7);
+        assert_eq!(maniac_runtime::time::timeout(crate::support::PATIENCE, other).await.unwrap().unwrap(), 7);
+    });
+    runtime.block_on(task).unwrap();
+    drop(runtime);
+    drop(held);
 }

@@ -1,6 +1,6 @@
 //! Copies that go through the kernel where they can, and arrive all the same where they cannot.
 
-use crate::support::pattern;
+use crate::support::{descriptors, in_subprocess, pattern};
 use maniac_io::fs::{File, OpenOptions};
 use maniac_io::io::{AsyncRead, AsyncWrite, InKernel, copy, copy_bidirectional};
 use maniac_io::net::{TcpListener, TcpStream, UnixStream, pipe};
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 on_both_drivers! {
     file_to_socket streams_to_streams both_ways little_at_a_time file_to_pipe file_to_file not_cached appending the_same_open_file no_regular_files past_the_cache
-    gone_reader grows_and_shrinks dropped_half_way
+    gone_reader grows_and_shrinks dropped_half_way dropped_between_files many_stalled without_a_signal
 }
 
 const SIZE: usize = 1_500_000;
@@ -320,4 +320,158 @@ async fn dropped_half_way() {
     }
     copy(&mut source, &mut sink).await.unwrap();
     assert!(std::fs::read(&to).unwrap() == pattern(0, SIZE));
+}
+
+/// Whoever uses either cursor after a dropped copy between files finds it behind what the kernel has copied since.
+async fn dropped_between_files() {
+    /// What one call copies: it lasts.
+    const LONG: usize = 16 << 20;
+    let dir = temp();
+    let (from, to) = (dir.path().join("from"), dir.path().join("to"));
+    let all = pattern(0, LONG);
+    std::fs::write(&from, &all).unwrap();
+    for way in 0..6 {
+        let (mut source, mut sink) = (File::open(&from).await.unwrap(), File::create(&to).await.unwrap());
+        {
+            let mut copying = std::pin::pin!(copy(&mut source, &mut sink));
+            let begun = std::future::poll_fn(|cx| Poll::Ready(copying.as_mut().poll(cx))).await;
+            assert!(begun.is_pending(), "a thread of the pool does it");
+            // Once it has begun it is not called off.
+            while std::fs::metadata(&to).unwrap().len() == 0 {
+                maniac_runtime::task::yield_now().await;
+            }
+        }
+        let mut head = [0; 100];
+        match way % 3 {
+            // What is written comes behind what was copied.
+            0 => {
+                sink.write_all(b"after").await.unwrap();
+                let copied = source.stream_position().await.unwrap() as usize;
+                assert!(copied > 0, "it had begun");
+                assert!(std::fs::read(&to).unwrap() == [&all[..copied], b"after"].concat());
+            }
+            // The source's cursor is where its owner has set it, whenever the sink is used.
+            1 => {
+                source.rewind().await.unwrap();
+                sink.set_len(0).await.unwrap();
+                source.read_exact(&mut head).await.unwrap();
+                assert!(head == all[..100]);
+                assert_eq!(source.stream_position().await.unwrap(), 100);
+            }
+            // What is read next is what was not copied.
+            _ => {
+                let rest = source.read_to_end(&mut Vec::new()).await.unwrap();
+                let copied = sink.stream_position().await.unwrap() as usize;
+                assert_eq!((copied > 0, copied + rest), (true, LONG));
+            }
+        }
+    }
+}
+
+/// How many pipes' ends this process has, and the size of the largest.
+fn pipes() -> (usize, usize) {
+    let mut sizes = Vec::new();
+    for (number, what) in descriptors() {
+        // What another thread has closed meanwhile is none.
+        if what.starts_with("pipe:")
+            && let Ok(pipe) = std::fs::File::open(format!("/proc/self/fd/{number}"))
+        {
+            sizes.push(rustix::pipe::fcntl_getpipe_size(&pipe).unwrap());
+        }
+    }
+    (sizes.len(), sizes.into_iter().max().unwrap_or(0))
+}
+
+/// A copy whose sink takes nothing more: mostly what is under way is in a pipe of its own, else in its buffer. Both ends belong to it.
+async fn stalled() -> (UnixStream, UnixStream, JoinHandle<()>) {
+    let ((mut feeder, mut from), (mut to, mut sink)) =
+        (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    rustix::net::sockopt::set_socket_send_buffer_size(&to, 4096).unwrap();
+    feeder.write_all(&pattern(0, 100_000)).await.unwrap();
+    let copying = maniac_runtime::spawn(async move {
+        copy(&mut from, &mut to).await.unwrap();
+    });
+    // The first buffer is carried.
+    sink.read_exact(&mut [0; 16 << 10]).await.unwrap();
+    (feeder, sink, copying)
+}
+
+/// Whether this test has the process for itself. If not, it has run in one of its own.
+async fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "MANIAC_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let test = format!("copies::{test}::{}", crate::support::metrics().await.0);
+    let output = maniac_runtime::blocking::spawn_blocking(move || in_subprocess(&test, ALONE, "1"));
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    false
+}
+
+/// Slow sinks keep 64 small pipes at most; who comes then is carried through memory, until one is free.
+async fn many_stalled() {
+    if !is_alone("many_stalled").await {
+        return;
+    }
+    // Where the system is frugal.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let limit = rustix::process::Rlimit { current: limit.maximum, ..limit };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, limit).unwrap();
+    let (before, _) = pipes();
+    let mut all = Vec::new();
+    // Some more, for those that have none.
+    let mut more = 0;
+    while more < 16 {
+        all.push(stalled().await);
+        let (count, largest) = pipes();
+        assert!(count <= before + 128 && largest <= 64 << 10, "{count} ends, {largest} bytes");
+        more += usize::from(count == before + 128);
+    }
+    assert_eq!(copied_by_reading().await, SIZE);
+    while pipes().0 == before + 128 {
+        let (_feeder, _sink, copying) = all.pop().unwrap();
+        copying.abort();
+        assert!(copying.await.is_err());
+    }
+    assert!(copied_by_reading().await < SIZE, "there was a pipe for it");
+    // Those that waited have lost nothing.
+    for (feeder, sink, copying) in all {
+        drop(feeder);
+        assert!(drain(sink).await.unwrap() == pattern(16 << 10, 100_000 - (16 << 10)));
+        copying.await.unwrap();
+    }
+    while pipes().0 > before {
+        maniac_runtime::task::yield_now().await;
+    }
+}
+
+/// Copies from a socket to a socket; says how much of it went through memory.
+async fn copied_by_reading() -> usize {
+    let ((feeder, from), (mut to, sink)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    feed(feeder);
+    let reading = drain(sink);
+    let mut source = Counting { inner: from, read: 0 };
+    assert_eq!(copy(&mut source, &mut to).await.unwrap(), SIZE as u64);
+    drop(to);
+    assert!(reading.await.unwrap() == pattern(0, SIZE));
+    source.read
+}
+
+/// A host that does not ignore SIGPIPE gets none when a socket's peer is gone.
+async fn without_a_signal() {
+    if !is_alone("without_a_signal").await {
+        return;
+    }
+    let raised = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGPIPE, raised.clone()).unwrap();
+    let dir = temp();
+    let (mut sink, other) = UnixStream::pair().unwrap();
+    drop(other);
+    let error = copy(&mut File::open(&file(&dir)).await.unwrap(), &mut sink).await.unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    assert!(
+        !raised.load(std::sync::atomic::Ordering::SeqCst),
+        "it would have ended a process that has no handler"
+    );
 }

@@ -131,6 +131,7 @@ impl File {
     /// # Cancel safety
     ///
     /// A dropped write may have happened, or may still happen; the cursor has not moved, so what is written next replaces it.
+    /// What a dropped copy or splice has brought is not replaced: the cursor stands behind it.
     ///
     /// ```
     /// use maniac_io::fs::{self, File};
@@ -146,6 +147,8 @@ impl File {
     /// ```
     pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         rt::charge().await;
+        // What was dropped may move the cursor when it ends.
+        self.inner.unfinished.settle().await?;
         if !self.inner.is_stream() {
             let at = self.inner.position()?;
             match self.inner.write_at(buf, at).await {

@@ -1,85 +1,16 @@
-//! Locks on files (flock(2)). Waiting for one is a call that blocks, on a thread of the pool.
+//! Locks on files (flock(2)). Nothing tells when one becomes free, but a call that blocks and that nothing can end; so it is asked again
+//! and again, between pauses.
 
 use super::File;
-use crate::fs::open_file::OpenFile;
 use crate::rt;
 use crate::sys::{self, Lock};
-use maniac_runtime::blocking::try_spawn_blocking;
-use maniac_runtime::task::JoinHandle;
+use maniac_runtime::time::sleep;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-/// Whether the thread has the lock, and who wants it.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Waiting,
-    /// The thread has what it waited for.
-    Held,
-    /// Nobody wants it any more: the thread gives it back.
-    GivenUp,
-    /// It failed, or the caller has it.
-    Over,
-}
-
-/// A thread that waits for a lock. Dropped, it leaves none.
-struct Waiting<'a> {
-    file: &'a OpenFile,
-    state: Arc<Mutex<State>>,
-    thread: Option<JoinHandle<io::Result<()>>>,
-}
-
-fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<'a> Waiting<'a> {
-    fn begin(file: &'a OpenFile, kind: Lock) -> io::Result<Self> {
-        let state = Arc::new(Mutex::new(State::Waiting));
-        let (fd, shared) = (file.fd.clone(), Arc::clone(&state));
-        let wait = move || {
-            let result = sys::lock(&fd, kind);
-            let mut state = locked(&shared);
-            match (&result, &*state) {
-                (Ok(()), State::GivenUp) => return sys::unlock(&fd),
-                (Ok(()), _) => *state = State::Held,
-                (Err(_), _) => *state = State::Over,
-            }
-            result
-        };
-        let thread = try_spawn_blocking(wait).map_err(io::Error::other)?;
-        Ok(Self { file, state, thread: Some(thread) })
-    }
-}
-
-impl Future for Waiting<'_> {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let thread = self.thread.as_mut().expect("polled after completion");
-        let result = ready!(Pin::new(thread).poll(cx));
-        self.thread = None;
-        *locked(&self.state) = State::Over;
-        Poll::Ready(result.unwrap_or_else(|error| Err(io::Error::other(error))))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let Some(thread) = self.thread.take() else { return };
-        let mut state = locked(&self.state);
-        match *state {
-            State::Waiting => *state = State::GivenUp,
-            // It came, and was not told yet. That it cannot be given back does not happen.
-            State::Held => _ = sys::unlock(&self.file.fd),
-            State::GivenUp | State::Over => return,
-        }
-        drop(state);
-        // Whoever locks this file next waits for that: all its handles have one lock.
-        self.file.locking.push(async move { thread.await.unwrap_or(Ok(())).or(Ok(())) });
-    }
-}
+/// Between the first two attempts; each pause is twice as long as the one before, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl File {
     /// Locks the file for this open file alone (flock(2)); waits while another has a lock on it. All [clones](File::try_clone)
@@ -87,7 +18,8 @@ impl File {
     /// not ask for a lock is not held up. A shared lock that this open file has is given back first, and another may come in
     /// between.
     ///
-    /// A thread of the blocking pool waits.
+    /// It is asked for again after 1 ms, then after pauses that grow to 50 ms: no thread waits, but a lock may be free that long before it is
+    /// got here, and those who wait get it in no order.
     ///
     /// # Errors
     ///
@@ -95,8 +27,7 @@ impl File {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, it leaves no lock, also none that this open file had before. The next one on this open file waits until
-    /// that is so.
+    /// Dropped, it leaves no lock, also none that this open file had before, and nothing that waits.
     ///
     /// ```
     /// use maniac_io::fs::File;
@@ -132,12 +63,14 @@ impl File {
 
     async fn wait_for_lock(&self, kind: Lock) -> io::Result<()> {
         rt::charge().await;
-        self.inner.locking.settle().await?;
-        match sys::try_lock(&self.inner.fd, kind) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Waiting::begin(&self.inner, kind)?.await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match sys::try_lock(&self.inner.fd, kind) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
             }
-            result => result,
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -145,9 +78,9 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `WouldBlock` if another open file has a lock, or a dropped `lock` of this one still waits; those of flock(2).
+    /// `WouldBlock` if another open file has a lock, and then this one has none, also none that it had before; those of flock(2).
     pub fn try_lock(&self) -> io::Result<()> {
-        self.try_to_lock(Lock::Exclusive)
+        sys::try_lock(&self.inner.fd, Lock::Exclusive)
     }
 
     /// As [`lock_shared`](File::lock_shared), without waiting.
@@ -156,14 +89,7 @@ impl File {
     ///
     /// As for [`try_lock`](File::try_lock), but a shared lock of another is no hindrance.
     pub fn try_lock_shared(&self) -> io::Result<()> {
-        self.try_to_lock(Lock::Shared)
-    }
-
-    fn try_to_lock(&self, kind: Lock) -> io::Result<()> {
-        match self.inner.locking.is_settled() {
-            true => sys::try_lock(&self.inner.fd, kind),
-            false => Err(io::ErrorKind::WouldBlock.into()),
-        }
+        sys::try_lock(&self.inner.fd, Lock::Shared)
     }
 
     /// Gives the lock back. That there is none is no error.

@@ -67,6 +67,14 @@ impl End {
         }
     }
 
+    /// Waits for what dropped futures may still move: a file's cursor.
+    pub(super) async fn settle_cursor(&self) -> io::Result<()> {
+        match self {
+            End::File(file) => file.unfinished.settle().await,
+            End::Stream { .. } => Ok(()),
+        }
+    }
+
     async fn ready(&self, interest: Interest) -> io::Result<ReadyEvent> {
         match self {
             End::Stream { io, .. } => io.ready(interest).await,

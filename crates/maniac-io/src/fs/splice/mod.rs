@@ -5,12 +5,14 @@
 //! files by operations of the driver, since those may wait for a device.
 
 mod end;
+mod slots;
 mod transit;
 
 use super::Fd;
 use crate::rt;
 use crate::sys;
 use end::End;
+use slots::Slot;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -25,7 +27,8 @@ use transit::Transit;
 ///
 /// # Errors
 ///
-/// Those of splice(2): `InvalidInput` for a file that was opened to append, and for what cannot be spliced, as a terminal.
+/// Those of splice(2): `InvalidInput` for a file that was opened to append, and for what cannot be spliced, as a terminal. `BrokenPipe`
+/// comes with SIGPIPE, which Rust's programs ignore; a process that does not, as the host of a library, is ended by it.
 ///
 /// # Cancel safety
 ///
@@ -54,6 +57,7 @@ use transit::Transit;
 /// ```
 pub async fn splice(src: impl Into<Fd>, dst: impl Into<Fd>, len: usize) -> io::Result<usize> {
     let (src, dst) = (End::new(src.into())?, End::new(dst.into())?);
+    src.settle_cursor().await?;
     dst.settle().await?;
     let mut moved = 0;
     let result = if src.is_pipe() || dst.is_pipe() {
@@ -80,13 +84,15 @@ struct Failure {
     of_source: bool,
 }
 
-/// Moves what `src` has now, up to the room of a pipe at a time; says how many bytes that were. 0: it has nothing now, or has ended.
-/// A pipe of our own exists only meanwhile. Dropped, it loses nothing, as [`splice`].
+/// Moves what `src` has now, up to the room of a pipe at a time; says how many bytes that were. 0: it has nothing now, has ended, or
+/// [too many](slots) are under way. A pipe of our own exists only meanwhile, which is as long as `dst` takes. Dropped, it loses
+/// nothing, as [`splice`].
 ///
 /// # Errors
 ///
 /// Those of splice(2). They may come after bytes were moved.
 pub(crate) async fn relay(src: Fd, dst: Fd) -> io::Result<usize> {
+    let Some(_slot) = Slot::take() else { return Ok(0) };
     let (src, dst) = (End::new(src)?, End::new(dst)?);
     dst.settle().await?;
     let mut moved = 0;
@@ -96,8 +102,8 @@ pub(crate) async fn relay(src: Fd, dst: Fd) -> io::Result<usize> {
         }
         return Ok(moved);
     }
-    let mut transit = Transit::new(&src, &dst)?;
-    while let Some(1..) = now(transit.fill(transit::ROOM)).await.transpose()? {
+    let mut transit = Transit::new(&src, &dst, slots::ROOM)?;
+    while let Some(1..) = now(transit.fill(slots::ROOM)).await.transpose()? {
         while transit.is_loaded() {
             moved += transit.deliver().await?;
         }
@@ -134,7 +140,7 @@ async fn directly(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result
 /// Neither end is a pipe.
 async fn through_pipe(src: &End, dst: &End, len: usize, moved: &mut usize) -> Result<(), Failure> {
     let failed = |of_source| move |error| Failure { error, of_source };
-    let mut transit = Transit::new(src, dst).map_err(failed(false))?;
+    let mut transit = Transit::new(src, dst, transit::ROOM).map_err(failed(false))?;
     while *moved < len && transit.fill(len - *moved).await.map_err(failed(true))? > 0 {
         while transit.is_loaded() {
             *moved += transit.deliver().await.map_err(failed(false))?;

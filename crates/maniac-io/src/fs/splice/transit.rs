@@ -23,7 +23,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// The pipe's size, as far as the system allows: each filling costs a call or an operation on either side.
+/// The size of a splice's pipe, as far as the system allows: each filling costs a call or an operation on either side.
 pub(super) const ROOM: usize = 1 << 20;
 
 /// See the module's documentation.
@@ -40,9 +40,10 @@ pub(super) struct Transit<'a> {
 }
 
 impl<'a> Transit<'a> {
-    pub(super) fn new(src: &'a End, dst: &'a End) -> io::Result<Self> {
+    /// With a pipe of `room` bytes, as far as the system allows.
+    pub(super) fn new(src: &'a End, dst: &'a End, room: usize) -> io::Result<Self> {
         let (reader, writer) = sys::pipe()?;
-        let room = sys::resize_pipe(&writer, ROOM)?;
+        let room = sys::resize_pipe(&writer, room)?;
         let end = |fd| End::stream(SharedFd::new(fd), FileKind::Fifo, None);
         Ok(Self { src, dst, reader: end(reader)?, writer: end(writer)?, room, loaded: 0, writing: None })
     }
