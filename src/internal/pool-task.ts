@@ -21,6 +21,7 @@ export interface Burst {
 /** See the module's page. */
 export class Task implements Abortee {
   readonly value: unknown;
+  /** What moves to the thread; never empty. What has moved cannot be sent again, so such a task stays where it was sent. */
   readonly list: readonly Transferable[] | undefined;
   readonly handler: HandlerName | undefined;
   /** When it was given to the pool, in milliseconds. */
@@ -38,7 +39,7 @@ export class Task implements Abortee {
 
   constructor(value: unknown, list: readonly Transferable[] | undefined, handler: HandlerName | undefined) {
     this.value = value;
-    this.list = list;
+    this.list = list?.length === 0 ? undefined : list;
     this.handler = handler;
   }
 
