@@ -265,6 +265,8 @@ function endNow(until: Until, socket: Socket, [data, encoding]: readonly unknown
   });
   socket.end();
   until(() => {
+    // What an earlier call has given up is sent before the end.
+    deliverNow(handle, NET_WRITTEN_EVENT);
     deliverNow(handle, NET_SHUT_EVENT);
     return shut || socket.destroyed;
   });
