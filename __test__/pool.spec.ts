@@ -232,6 +232,28 @@ test("spare threads leave no processor idle: long tasks of one go run on all thr
   await Promise.all(long);
 });
 
+test("a spare thread is taken when no other can start", async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "maniac-pool-"));
+  t.teardown(() => fs.rmSync(folder, { recursive: true }));
+  const only = path.join(folder, "only-two.cjs");
+  fs.writeFileSync(
+    only,
+    `const [words] = [require("node:worker_threads").workerData.workerData];
+    if (Atomics.add(words, 2, 1) >= 2) process.exit(1);
+    module.exports = () => { Atomics.add(words, 1, 1); while (Atomics.load(words, 0) === 0); };`,
+  );
+  const words = shared();
+  const options = { maxOverdueThreads: 2, spareThreads: 1, quantum: 700, workerData: words };
+  await using pool = make({ ...options, filename: only });
+  pool.on("error", () => undefined);
+  await until(() => pool.idleThreads === 2);
+  const long = [pool.run(1), pool.run(2)];
+  // Not 200 quanta later.
+  await reached(words, 1, 2);
+  Atomics.store(words, 0, 1);
+  t.deepEqual(await Promise.all(long), [undefined, undefined]);
+});
+
 test("asynchronous tasks that wait hold up none either", async (t) => {
   await using pool = make();
   const words = shared();

@@ -120,7 +120,7 @@ test("sockets: connected, written, read and ended by it", async (t) => {
   await using local = await server(echo, name);
   t.true(local.listening);
   const seen = [
-    ...[true, false, "open", true, "h\xe9llo", 20, 2_000_005, 2_000_005],
+    ...[true, false, "open", null, true, "h\xe9llo", 20, 2_000_005, 2_000_005],
     ...["1234", "567", true, "bye", null, "ERR_STREAM_WRITE_AFTER_END", "ERR_SOCKET_CLOSED"],
   ];
   for (const to of [{ port: portOf(tcp) }, { port: portOf(tcp), host: "localhost" }, { path: name }]) {

@@ -204,6 +204,8 @@ function readNow(until: Until, socket: Socket, [size]: readonly unknown[]): unkn
   if (socket.readableFlowing === true || (handle.owner as HandleOwner | null)?.raw === true) {
     throw unsupported("The socket's bytes go to its listeners: pause it first");
   }
+  // As a stream's: it asks for nothing.
+  if (size === 0) return socket.read(0);
   let chunk: unknown = socket.read(size as number | undefined);
   until(() => {
     deliverNow(handle, NET_READ_EVENT);

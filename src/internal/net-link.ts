@@ -552,6 +552,9 @@ export class Handle implements Crossing {
 
   /** What was under way gets an answer that says it was not done. */
   #ended(): void {
+    if (this.#traced !== undefined) {
+      this.#connected(CANCELED, 0);
+    }
     this.#writes.cancel(CANCELED);
     this.#shut?.(CANCELED);
     this.#shut = undefined;

@@ -280,9 +280,9 @@ export class Core implements Owner {
     return least.tasks.size < most + ahead ? least : undefined;
   }
 
-  /** Threads that shall stand ready beside those that tasks need. Once no further task is taken, none. */
+  /** Threads that shall stand ready beside those that tasks need. None once no further task is taken, or when threads cannot start. */
   get #spare(): number {
-    return this.closing ? 0 : this.#settings.spareThreads;
+    return this.closing || this.#startFailure !== undefined ? 0 : this.#settings.spareThreads;
   }
 
   /** Most threads. */
@@ -308,8 +308,7 @@ export class Core implements Owner {
     const { minThreads, maxThreads } = this.#settings;
     const { starting, idle, busy } = this.#count();
     const waiting = this.waiting.size;
-    // A pool whose threads cannot start does not try again for a spare one.
-    const spare = this.#startFailure === undefined ? this.#spare : 0;
+    const spare = this.#spare;
     const least = this.closing || this.#startFailure !== undefined ? 0 : minThreads + spare;
     let lacking = Math.min(waiting, maxThreads - busy) + spare - idle - starting;
     while ((lacking > 0 || this.threads.length < least) && this.threads.length < this.#most) {
