@@ -64,6 +64,15 @@ test.serial("sockets, for people: a table that names the driver, and a verdict",
   t.is(stderr, "", "nothing is drawn where there is no terminal");
 });
 
+test.serial("sockets, with a client that cannot start: the error, and nothing is left running", async (t) => {
+  t.timeout(PATIENCE);
+  const words = ["--quick", "--rounds=1", "--only", " 64 connections", "--client", "/nonexistent"];
+  const { code, stderr } = await bench(...words);
+  t.is(code, 1);
+  t.regex(stderr, /\/nonexistent .* has ended before it answered/);
+  t.regex(stderr, /ENOENT/);
+});
+
 test.serial("a wrong command line says what would be right, and exits with 2", async (t) => {
   t.timeout(PATIENCE);
   for (const [words, said] of [

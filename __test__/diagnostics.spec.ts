@@ -148,3 +148,27 @@ test.serial("a connection that fails is told with its error", async (t) => {
     ["asyncEnd", "ECONNREFUSED"],
   ]);
 });
+
+test.serial("a connection that is given up is told as such", async (t) => {
+  const listener = net.createServer().listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const { port } = listener.address() as { port: number };
+  const [told, end] = listen("maniac:net");
+  const socket = net.connect(port, "127.0.0.1");
+  // It has begun, and nothing has crossed yet.
+  socket.once("connectionAttempt", () => process.nextTick(() => socket.destroy()));
+  await once(socket, "close");
+  listener.close();
+  await once(listener, "close");
+  end();
+  t.deepEqual(
+    of(told, "connect").map(([event, { error }]) => [event, (error as { code?: string } | undefined)?.code]),
+    [
+      ["start", undefined],
+      ["end", undefined],
+      ["error", "ECANCELED"],
+      ["asyncStart", "ECANCELED"],
+      ["asyncEnd", "ECANCELED"],
+    ],
+  );
+});

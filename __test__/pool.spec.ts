@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import type { Worker } from "node:worker_threads";
 import test from "ava";
 import { ManiacError } from "maniac";
 import { Pool, type PoolOptions } from "maniac/pool";
@@ -67,6 +68,49 @@ test("memory moves there and back", async (t) => {
   t.deepEqual(await there, new Uint8Array(8).fill(5));
   t.is(bytes.byteLength, 0);
   t.deepEqual(await pool.run(3, { name: "moves" }), new Uint8Array(3).fill(7));
+});
+
+test("what has moved is not sent again: beside long tasks, in a slow thread, in one that ends", async (t) => {
+  await using pool = make({ maxOverdueThreads: 1, quantum: 1 });
+  // So short that some of what follows would be sent ahead.
+  for (let b = 0; b < 200; b++) await pool.run({ a: 1, b });
+  const words = shared();
+  const long = pool.run(words, { name: "spinMarked" });
+  const move = (): Promise<unknown> => {
+    const bytes = new Uint8Array(8).fill(5);
+    return pool.run(bytes, { name: "echo", transferList: [bytes.buffer] });
+  };
+  const moved = Array.from({ length: 8 }, move);
+  const came = await Promise.allSettled(moved);
+  Atomics.store(words, 0, 1);
+  await long;
+  t.deepEqual(
+    came,
+    came.map(() => ({ status: "fulfilled", value: new Uint8Array(8).fill(5) })),
+  );
+
+  await using one = make({ maxOverdueThreads: 0, quantum: 1 });
+  const later = shared();
+  await one.run(later, { name: "spinAfterwards" });
+  await reached(later, 1, 1);
+  const bytes = new Uint8Array(8).fill(5);
+  const slow = one.run(bytes, { name: "echo", transferList: [bytes.buffer] });
+  const behind = one.run({ a: 1, b: 1 });
+  t.is(bytes.byteLength, 0);
+  // Many quanta pass, in which it would be taken back and sent again.
+  await setTimeout(20);
+  Atomics.store(later, 0, 1);
+  t.deepEqual([await slow, await behind], [new Uint8Array(8).fill(5), 2]);
+
+  const again = shared();
+  await one.run(again, { name: "spinAfterwards" });
+  await reached(again, 1, 1);
+  const last = new Uint8Array(8);
+  const lost = one.run(last, { name: "echo", transferList: [last.buffer] });
+  await Promise.all([
+    t.throwsAsync(lost, { code: "ERR_MANIAC_TASK_LOST" }),
+    (one.threads[0] as Worker).terminate(),
+  ]);
 });
 
 test("errors keep class, code, cause, properties", async (t) => {
@@ -186,6 +230,28 @@ test("spare threads leave no processor idle: long tasks of one go run on all thr
   t.is(pool.threads.length, 3);
   Atomics.store(words, 0, 1);
   await Promise.all(long);
+});
+
+test("a spare thread is taken when no other can start", async (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "maniac-pool-"));
+  t.teardown(() => fs.rmSync(folder, { recursive: true }));
+  const only = path.join(folder, "only-two.cjs");
+  fs.writeFileSync(
+    only,
+    `const [words] = [require("node:worker_threads").workerData.workerData];
+    if (Atomics.add(words, 2, 1) >= 2) process.exit(1);
+    module.exports = () => { Atomics.add(words, 1, 1); while (Atomics.load(words, 0) === 0); };`,
+  );
+  const words = shared();
+  const options = { maxOverdueThreads: 2, spareThreads: 1, quantum: 700, workerData: words };
+  await using pool = make({ ...options, filename: only });
+  pool.on("error", () => undefined);
+  await until(() => pool.idleThreads === 2);
+  const long = [pool.run(1), pool.run(2)];
+  // Not 200 quanta later.
+  await reached(words, 1, 2);
+  Atomics.store(words, 0, 1);
+  t.deepEqual(await Promise.all(long), [undefined, undefined]);
 });
 
 test("asynchronous tasks that wait hold up none either", async (t) => {

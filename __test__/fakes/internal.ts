@@ -4,6 +4,7 @@
 import type * as Binding from "../../src/internal/binding.js";
 import type * as EngineModule from "../../src/internal/engine.js";
 import type * as Ops from "../../src/internal/ops.js";
+import type * as PoolTask from "../../src/internal/pool-task.js";
 import type * as QueueModule from "../../src/internal/queue.js";
 import type * as RequestModule from "../../src/internal/request.js";
 
@@ -23,3 +24,5 @@ export const engine: typeof EngineModule = await load<typeof EngineModule>("engi
 export const request: typeof RequestModule = await load<typeof RequestModule>("request");
 /** The queue of requests. */
 export const queue: typeof QueueModule = await load<typeof QueueModule>("queue");
+/** A pool's tasks, and the line of those that wait. */
+export const poolTask: typeof PoolTask = await load<typeof PoolTask>("pool-task");

@@ -32,16 +32,23 @@ async function contestant(
   share: number,
 ): Promise<Contestant> {
   const server = new Other(program, [SELF, "--serve", module]);
-  const address = `127.0.0.1:${await server.line()}`;
   const each = Math.ceil((REQUESTS * share) / connections);
   const [other, ...words] = client;
-  const asking = new Other(other, [
-    ...words,
-    `--exchange-with=${address}`,
-    String(connections),
-    String(each),
-  ]);
-  await asking.line();
+  let asking: Other;
+  try {
+    const address = `127.0.0.1:${await server.line()}`;
+    asking = new Other(other, [...words, `--exchange-with=${address}`, String(connections), String(each)]);
+    try {
+      await asking.line();
+    } catch (error) {
+      asking.end();
+      throw error;
+    }
+  } catch (error) {
+    // A server that lives on would keep this process.
+    server.end();
+    throw error;
+  }
   return {
     name,
     round: async () => {

@@ -61,6 +61,7 @@ export async function inTurn(
 export class Other {
   readonly #child;
   readonly #lines;
+  #error: Error | undefined;
 
   /**
    * @param program - what to start.
@@ -69,7 +70,9 @@ export class Other {
   constructor(program: string, words: readonly string[]) {
     this.#child = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"] });
     // What it is asked then fails for want of an answer.
-    this.#child.on("error", () => undefined);
+    this.#child.on("error", (error) => {
+      this.#error = error;
+    });
     this.#child.stdin.on("error", () => undefined);
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
@@ -77,7 +80,10 @@ export class Other {
   /** What it says without being asked. */
   async line(): Promise<string> {
     const { value, done } = await this.#lines.next();
-    if (done) throw new Error(`${this.#child.spawnargs.join(" ")} has ended before it answered`);
+    if (done) {
+      const why = this.#error === undefined ? "" : `: ${this.#error.message}`;
+      throw new Error(`${this.#child.spawnargs.join(" ")} has ended before it answered${why}`);
+    }
     return value;
   }
 

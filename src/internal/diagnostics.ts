@@ -200,8 +200,11 @@ export function connecting(address: string, port: number, begin: () => void): Ne
 /** Tells what came of a connection, around its owner's `then`. */
 export function connected(message: NetMessage, result: number, then: () => void): void {
   told(message, result);
-  sockets.asyncStart.runStores(message, then);
-  sockets.asyncEnd.publish(message);
+  try {
+    sockets.asyncStart.runStores(message, then);
+  } finally {
+    sockets.asyncEnd.publish(message);
+  }
 }
 
 /** Runs what follows from an accepted connection, and tells of it. */

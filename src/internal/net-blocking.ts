@@ -204,6 +204,8 @@ function readNow(until: Until, socket: Socket, [size]: readonly unknown[]): unkn
   if (socket.readableFlowing === true || (handle.owner as HandleOwner | null)?.raw === true) {
     throw unsupported("The socket's bytes go to its listeners: pause it first");
   }
+  // As a stream's: it asks for nothing.
+  if (size === 0) return socket.read(0);
   let chunk: unknown = socket.read(size as number | undefined);
   until(() => {
     deliverNow(handle, NET_READ_EVENT);
@@ -265,6 +267,8 @@ function endNow(until: Until, socket: Socket, [data, encoding]: readonly unknown
   });
   socket.end();
   until(() => {
+    // What an earlier call has given up is sent before the end.
+    deliverNow(handle, NET_WRITTEN_EVENT);
     deliverNow(handle, NET_SHUT_EVENT);
     return shut || socket.destroyed;
   });

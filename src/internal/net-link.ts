@@ -16,6 +16,7 @@ import {
 } from "./diagnostics.js";
 import { type Engine, engine, type SocketEvents } from "./engine.js";
 import { type Address, addressOf, portOf } from "./net-address.js";
+import { type Crossing, Writes } from "./net-writes.js";
 import { invalidState } from "./node-errors.js";
 import {
   NET_ACCEPTED_EVENT,
@@ -42,10 +43,7 @@ import { plain, Request } from "./request.js";
 
 export type { Address };
 
-/** Longest piece of a write that crosses at once: what is longer would be copied whole. */
-const PIECE = 512 * 1024;
-
-/** Pieces of a socket's that are kept while a call blocks the thread. */
+/** A socket's pieces, datagrams or connections that are kept while a call blocks the thread. */
 const MOST_KEPT = 64;
 
 /** Told what happens to a handle; each in a tick of its own. */
@@ -124,9 +122,7 @@ class Link implements SocketEvents {
       case NET_READ_EVENT:
         if (result > 0) {
           bytes = completion.buffer();
-          if (this.engine.standing) {
-            handle.kept();
-          }
+          this.#keep(handle);
         }
         break;
       case NET_MESSAGE_EVENT:
@@ -135,12 +131,16 @@ class Link implements SocketEvents {
           bytes = all.subarray(0, result);
           text = all.toString("latin1", result);
         }
+        this.#keep(handle);
         break;
       case NET_CLOSED_EVENT:
         this.#handles[number] = undefined;
         this.#free.push(number);
         break;
       default:
+        if (kind === NET_ACCEPTED_EVENT) {
+          this.#keep(handle);
+        }
         text = completion.length === 0 ? "" : completion.text("utf8");
     }
     this.#tell({ handle, kind, result, step, bytes, text });
@@ -155,6 +155,12 @@ class Link implements SocketEvents {
     }
     this.#handles.length = 0;
     this.#free.length = 0;
+  }
+
+  #keep(handle: Handle): void {
+    if (this.engine.standing) {
+      handle.kept();
+    }
   }
 
   #tell(event: Told): void {
@@ -208,17 +214,8 @@ export function deliverNow(handle: Handle, kind: number): void {
   link().tellNow(handle, kind);
 }
 
-/** A write under way. */
-interface Writing {
-  readonly bytes: Uint8Array;
-  /** Of `bytes` at the call: its owner may detach or resize it meanwhile. */
-  readonly length: number;
-  done: number;
-  readonly callback: (result: number) => void;
-}
-
 /** One socket of the native side, as long as it is open. */
-export class Handle {
+export class Handle implements Crossing {
   /** Who is told. */
   owner: HandleOwner | null;
   /** Bytes received. */
@@ -235,7 +232,7 @@ export class Handle {
   readonly #link: Link;
   readonly #number: number;
   readonly #resource: AsyncResource;
-  readonly #writes: Writing[] = [];
+  readonly #writes = new Writes(this);
   /** Peer and own address, as the native side wrote them. */
   #names: string;
   #reply = 0;
@@ -306,7 +303,10 @@ export class Handle {
     request.path = kind === 0 ? null : address;
     request.position = flags;
     request.extra = backlog;
-    return tracedCall("listen", address, portOf(kind, port), () => this.#askNow(request));
+    const result = tracedCall("listen", address, portOf(kind, port), () => this.#askNow(request));
+    // A listener begins by itself.
+    this.reading = result >= 0;
+    return result;
   }
 
   /** Becomes a datagram socket at an address. Gives 0 or an error's number. */
@@ -346,7 +346,7 @@ export class Handle {
     }
   }
 
-  /** Bytes have come that nobody takes now. When there are many, no more are received until they have been taken. */
+  /** Something has come that nobody takes now. When there are many, no more is received until they have been taken. */
   kept(): void {
     if (++this.#kept === MOST_KEPT && this.reading && !this.#closing) {
       this.#ask(reading, 0);
@@ -362,15 +362,13 @@ export class Handle {
   /** Sends bytes, all of them, unless there is an error. */
   write(bytes: Uint8Array, callback: (result: number) => void): void {
     this.bytesWritten += bytes.byteLength;
-    const write = { bytes, length: bytes.byteLength, done: 0, callback };
-    this.#writes.push(write);
-    this.#writeOn(write);
+    this.#writes.write(bytes, callback);
   }
 
-  #writeOn(write: Writing): void {
-    const { bytes, length, done } = write;
+  /** Called by the writes. */
+  cross(bytes: Uint8Array): void {
     const request = this.#request(writing);
-    request.carry(length <= PIECE ? bytes : bytes.subarray(done, done + PIECE));
+    request.carry(bytes);
     this.#link.engine.command(request);
   }
 
@@ -382,7 +380,7 @@ export class Handle {
     port: number,
     callback: (result: number) => void,
   ): void {
-    this.#writes.push({ bytes, length: bytes.byteLength, done: 0, callback });
+    this.#writes.sent(bytes, callback);
     const request = this.#request(writing);
     request.carry(bytes);
     request.arg0 = port;
@@ -391,10 +389,10 @@ export class Handle {
     this.#link.engine.command(request);
   }
 
-  /** Shuts the writing side. */
+  /** Shuts the writing side, behind all that was written. */
   shutdown(callback: (result: number) => void): void {
     this.#shut = callback;
-    this.#ask(shutting, 0);
+    this.#writes.whenCrossed(() => this.#ask(shutting, 0));
   }
 
   /** Whether receiving keeps the process alive. */
@@ -443,12 +441,12 @@ export class Handle {
 
   /** Bytes that the kernel has not taken yet. */
   get queued(): number {
-    return this.#writes.reduce((sum, { length, done }) => sum + length - done, 0);
+    return this.#writes.queued;
   }
 
   /** Writes that the kernel has not taken yet. */
   get queuedCount(): number {
-    return this.#writes.length;
+    return this.#writes.count;
   }
 
   /** Whether {@link close} was called. */
@@ -500,7 +498,7 @@ export class Handle {
         this.owner?.onRead?.(result, bytes);
         break;
       case NET_WRITTEN_EVENT:
-        this.#written(result);
+        this.#writes.written(result);
         break;
       case NET_CONNECTED_EVENT:
         this.#names = text;
@@ -511,9 +509,11 @@ export class Handle {
         this.#shut = undefined;
         break;
       case NET_ACCEPTED_EVENT:
+        this.#taken();
         this.#accepted(result, text);
         break;
       case NET_MESSAGE_EVENT:
+        this.#taken();
         if (bytes !== undefined) {
           this.bytesRead += bytes.byteLength;
         }
@@ -550,33 +550,12 @@ export class Handle {
     }
   }
 
-  #written(result: number): void {
-    const write = this.#writes[0];
-    if (write === undefined) {
-      return;
-    }
-    let outcome = result;
-    if (result >= 0) {
-      write.done += result;
-      if (write.length > PIECE && write.done < write.length && result > 0) {
-        if (write.bytes.byteLength === write.length) {
-          if (!this.#closing) {
-            this.#writeOn(write);
-          }
-          return;
-        }
-        outcome = FAULT;
-      }
-    }
-    this.#writes.shift();
-    write.callback(outcome);
-  }
-
   /** What was under way gets an answer that says it was not done. */
   #ended(): void {
-    for (const { callback } of this.#writes.splice(0)) {
-      callback(CANCELED);
+    if (this.#traced !== undefined) {
+      this.#connected(CANCELED, 0);
     }
+    this.#writes.cancel(CANCELED);
     this.#shut?.(CANCELED);
     this.#shut = undefined;
     this.#closed?.();
@@ -591,9 +570,6 @@ export function joined(chunks: readonly { chunk: Buffer }[]): Buffer | Error {
     return invalidState("A buffer was detached or resized before its bytes were taken");
   }
 }
-
-/** EFAULT: a buffer was detached or resized before all of it was written. */
-const FAULT: number = -constants.errno.EFAULT;
 
 /** ECANCELED: what operations of a closed socket come to. */
 export const CANCELED: number = -constants.errno.ECANCELED;

@@ -144,7 +144,7 @@ export class Core implements Owner {
   close(force: boolean): Promise<void> {
     this.#close();
     if (force) {
-      for (const thread of this.threads) this.waiting.giveBack(thread.recall());
+      for (const thread of this.threads) this.waiting.giveBack(thread.recall(true));
       this.#failWaiting();
     }
     this.room();
@@ -214,17 +214,20 @@ export class Core implements Owner {
 
   ended(thread: Thread, code: number, error: unknown): void {
     this.threads.splice(this.threads.indexOf(thread), 1);
-    this.waiting.giveBack(thread.recall());
-    const begun = [...thread.tasks.values()].filter(({ settled }) => !settled);
+    // What has moved there is lost, begun or not.
+    const back = thread.recall(true);
+    this.waiting.giveBack(back.filter(({ list }) => list === undefined));
+    const moved = back.filter(({ list }) => list !== undefined);
+    const lost = [...thread.tasks.values(), ...moved].filter(({ settled }) => !settled);
     const why = error === undefined ? `ended with code ${code}` : "has failed";
-    for (const task of begun) {
+    for (const task of lost) {
       const options = error === undefined ? undefined : { cause: error };
       task.fail(new ManiacError("ERR_MANIAC_TASK_LOST", `The thread that ran the task ${why}`, options));
     }
-    this.completed += thread.tasks.size;
+    this.completed += thread.tasks.size + moved.length;
     thread.tasks.clear();
     this.#listener.destroyed(thread);
-    if (error !== undefined && begun.length === 0) this.#listener.failed(error);
+    if (error !== undefined && lost.length === 0) this.#listener.failed(error);
     if (!thread.ready) this.#startFailed(error ?? new Error(`A thread of the pool ended with code ${code}`));
     else this.#grow();
     this.room();
@@ -234,7 +237,7 @@ export class Core implements Owner {
   #dispatch(): void {
     let taken = false;
     for (let task = this.waiting.first(); task !== undefined; task = this.waiting.first()) {
-      const thread = this.#pick(this.waiting.patient);
+      const thread = this.#pick(this.waiting.patient, task.list !== undefined);
       if (thread === undefined) break;
       this.waiting.remove(task);
       taken ||= thread.tasks.size === 0;
@@ -248,8 +251,8 @@ export class Core implements Owner {
     this.#look();
   }
 
-  /** The thread for the next task: one with nothing to do, else one that has little before it. */
-  #pick(patient: boolean): Thread | undefined {
+  /** The thread for the next task: one with nothing to do, else, unless it `stays` there, one that has little before it. */
+  #pick(patient: boolean, stays: boolean): Thread | undefined {
     const { concurrentTasksPerWorker: most, maxThreads, maxQueue } = this.#settings;
     let starting = 0;
     let idle = 0;
@@ -264,20 +267,22 @@ export class Core implements Owner {
       if (!isOpen(thread)) continue;
       if (size > 0) busy++;
       else idle++;
+      // Behind one that is not taken back none could be.
+      if (size > 0 && thread.first?.list !== undefined) continue;
       if (size < most && (free === undefined || size < free.tasks.size)) free = thread;
       if (size > 0 && (least === undefined || size < least.tasks.size)) least = thread;
     }
     const more = starting > 0 || (running >= maxThreads && this.threads.length < this.#most);
     if (patient && more && idle <= this.#spare) return undefined;
-    if (free !== undefined && (free.tasks.size > 0 || busy < maxThreads)) return free;
-    if (patient || least === undefined || maxQueue === 0) return undefined;
+    if (free !== undefined && (free.tasks.size > 0 ? !stays : busy < maxThreads)) return free;
+    if (patient || stays || least === undefined || maxQueue === 0) return undefined;
     const ahead = Math.min(MOST_AHEAD, Math.floor(AHEAD_MS / this.#mean));
     return least.tasks.size < most + ahead ? least : undefined;
   }
 
-  /** Threads that shall stand ready beside those that tasks need. Once no further task is taken, none. */
+  /** Threads that shall stand ready beside those that tasks need. None once no further task is taken, or when threads cannot start. */
   get #spare(): number {
-    return this.closing ? 0 : this.#settings.spareThreads;
+    return this.closing || this.#startFailure !== undefined ? 0 : this.#settings.spareThreads;
   }
 
   /** Most threads. */
@@ -303,8 +308,7 @@ export class Core implements Owner {
     const { minThreads, maxThreads } = this.#settings;
     const { starting, idle, busy } = this.#count();
     const waiting = this.waiting.size;
-    // A pool whose threads cannot start does not try again for a spare one.
-    const spare = this.#startFailure === undefined ? this.#spare : 0;
+    const spare = this.#spare;
     const least = this.closing || this.#startFailure !== undefined ? 0 : minThreads + spare;
     let lacking = Math.min(waiting, maxThreads - busy) + spare - idle - starting;
     while ((lacking > 0 || this.threads.length < least) && this.threads.length < this.#most) {
@@ -362,7 +366,8 @@ export class Core implements Owner {
       if (!thread.ready || !thread.isStuck(this.#settings.quantum)) continue;
       this.waiting.giveBack(thread.recall());
       // One that has begun nothing is slow, not overdue: no result would ever tell that it goes on.
-      thread.overdue = thread.tasks.size > 0;
+      thread.overdue = thread.tasks.size > 0 && thread.first === undefined;
+      if (!thread.overdue) continue;
       for (const { burst } of thread.tasks.values()) burst.overdue = true;
     }
     this.#grow();

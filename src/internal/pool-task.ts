@@ -21,12 +21,15 @@ export interface Burst {
 /** See the module's page. */
 export class Task implements Abortee {
   readonly value: unknown;
+  /** What moves to the thread; never empty. What has moved cannot be sent again, so such a task stays where it was sent. */
   readonly list: readonly Transferable[] | undefined;
   readonly handler: HandlerName | undefined;
   /** When it was given to the pool, in milliseconds. */
   readonly since = performance.now();
   /** Those it was given with. Set by the pool. */
   burst!: Burst;
+  /** When it stepped back first, in milliseconds. Set by the line. */
+  steppedBack: number | undefined;
   /** Its number at the thread that it was sent to. */
   number = -1;
   /** Its promise is settled; a thread may still run it. */
@@ -38,7 +41,7 @@ export class Task implements Abortee {
 
   constructor(value: unknown, list: readonly Transferable[] | undefined, handler: HandlerName | undefined) {
     this.value = value;
-    this.list = list;
+    this.list = list?.length === 0 ? undefined : list;
     this.handler = handler;
   }
 
@@ -89,10 +92,8 @@ export class Line {
   readonly #patience: number;
   /** Whether what {@link first} gave last has stepped back, and can wait for a better moment. */
   patient = false;
-  /** Since when none of those behind has left, in milliseconds. */
-  #since = 0;
 
-  /** @param patience - milliseconds after which the first of those behind is before all others. */
+  /** @param patience - milliseconds after which a task that stepped back is before all others. */
   constructor(patience: number) {
     this.#patience = patience;
   }
@@ -115,12 +116,13 @@ export class Line {
   /** The task whose turn it is; it stays. */
   first(): Task | undefined {
     this.patient = false;
-    if (this.#behind.size > 0 && performance.now() - this.#since >= this.#patience) return head(this.#behind);
+    const oldest = head(this.#behind);
+    if (oldest !== undefined && this.#isOver(oldest)) return oldest;
     for (const from of this.#order) {
       for (const task of from) {
-        if (!task.burst.overdue) return task;
+        if (!task.burst.overdue || this.#isOver(task)) return task;
         from.delete(task);
-        if (this.#behind.size === 0) this.#since = performance.now();
+        task.steppedBack ??= performance.now();
         this.#behind.add(task);
       }
     }
@@ -130,9 +132,12 @@ export class Line {
 
   /** Takes one out; false if it does not wait. */
   remove(task: Task): boolean {
-    if (!this.#behind.delete(task)) return this.#back.delete(task) || this.#again.delete(task);
-    this.#since = performance.now();
-    return true;
+    return this.#behind.delete(task) || this.#back.delete(task) || this.#again.delete(task);
+  }
+
+  /** Whether `task` has been behind for long enough. */
+  #isOver({ steppedBack }: Task): boolean {
+    return steppedBack !== undefined && performance.now() - steppedBack >= this.#patience;
   }
 
   /** Takes all out. */

@@ -115,8 +115,18 @@ export class Thread {
     if (!this.#held) this.hold(true);
   }
 
-  /** Takes back all that has not begun, in order. */
-  recall(): Task[] {
+  /** The next to begin, if it was sent already. */
+  get first(): Task | undefined {
+    return this.tasks.get(Atomics.load(this.#words, HEAD));
+  }
+
+  /**
+   * Takes back all that has not begun, in order. One with a transfer list is sent to a thread with nothing to do, so it is the first
+   * to begin: until it has, nothing is taken back, unless nobody wants it or `lost`, when none of it will be sent again.
+   */
+  recall(lost = false): Task[] {
+    const { first } = this;
+    if (first?.list !== undefined && !first.settled && !lost) return [];
     const back: Task[] = [];
     for (let n = recall(this.#words, this.#next); n !== this.#next; n = (n + 1) | 0) {
       const task = this.tasks.get(n);
