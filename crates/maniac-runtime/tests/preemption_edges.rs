@@ -350,6 +350,17 @@ fn who_waits_for_the_lock_of_a_demoted_owner_waits_as_long_as_beside_plain_threa
     assert!(runtime.metrics().preemption.seized >= 1, "nothing was demoted");
 }
 
+/// Its shape is no other test's, so that the second has the core of the first.
+#[test]
+fn a_runtime_knows_nothing_of_the_polls_of_the_one_before() {
+    let build = || one_worker().quantum(Duration::from_micros(123)).build().unwrap();
+    let first = build();
+    assert!(first.block_on(first.spawn(async { until_another_ran() })).unwrap(), "not demoted");
+    assert!(first.metrics().preemption.last_overdue.is_some());
+    assert!(first.shutdown_timeout(Duration::from_secs(600)).is_clean());
+    assert_eq!(build().metrics().preemption.last_overdue, None);
+}
+
 #[test]
 fn the_monitor_rests_while_all_sleep() {
     let runtime = one_worker().build().unwrap();
