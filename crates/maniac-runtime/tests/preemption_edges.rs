@@ -350,6 +350,45 @@ fn who_waits_for_the_lock_of_a_demoted_owner_waits_as_long_as_beside_plain_threa
     assert!(runtime.metrics().preemption.seized >= 1, "nothing was demoted");
 }
 
+/// A wait that keeps the thread is no computation: at the limit of one, others can still be demoted meanwhile, whether the poll that waits began aside or was
+/// demoted itself.
+#[test]
+fn a_poll_that_blocks_its_thread_is_overdue_no_more() {
+    for aside in [true, false] {
+        let runtime = one_worker().max_overdue_threads(1).build().unwrap();
+        let waits = Flag::default();
+        let begins = waits.clone();
+        let (send, receive) = maniac_sync::oneshot::channel::<()>();
+        let blocked = runtime.spawn(async move {
+            if aside {
+                assert_ne!(overrun_until_aside().await, 0);
+            } else {
+                assert!(until_another_ran(), "not demoted");
+            }
+            begins.set();
+            maniac::sync_await(receive).unwrap();
+        });
+        eventually("it waits", || waits.get());
+        eventually("nobody is overdue", || runtime.metrics().preemption.overdue_threads == 0);
+        let hog = runtime.spawn(async { until_another_ran() });
+        assert!(runtime.block_on(hog).unwrap(), "not demoted, aside: {aside}");
+        send.send(()).unwrap();
+        runtime.block_on(blocked).unwrap();
+        eventually("nobody is overdue in the end", || runtime.metrics().preemption.overdue_threads == 0);
+    }
+}
+
+/// Its shape is no other test's, so that the second has the core of the first.
+#[test]
+fn a_runtime_knows_nothing_of_the_polls_of_the_one_before() {
+    let build = || one_worker().quantum(Duration::from_micros(123)).build().unwrap();
+    let first = build();
+    assert!(first.block_on(first.spawn(async { until_another_ran() })).unwrap(), "not demoted");
+    assert!(first.metrics().preemption.last_overdue.is_some());
+    assert!(first.shutdown_timeout(Duration::from_secs(600)).is_clean());
+    assert_eq!(build().metrics().preemption.last_overdue, None);
+}
+
 #[test]
 fn the_monitor_rests_while_all_sleep() {
     let runtime = one_worker().build().unwrap();

@@ -1,11 +1,14 @@
 //! The hooks of threads: which threads call them, when, and what a panic in them does.
 
-use maniac_runtime::runtime::RuntimeBuilder;
+use maniac_runtime::runtime::{Runtime, RuntimeBuilder};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{ThreadId, current};
 use std::time::Duration;
+
+/// Who waits for so long waits in vain.
+const HANGS: Duration = Duration::from_secs(60);
 
 thread_local!(static STARTED: Cell<u32> = const { Cell::new(0) });
 
@@ -95,4 +98,31 @@ fn a_panic_in_a_hook_is_contained() {
         .unwrap();
     assert_eq!(runtime.block_on(runtime.spawn(async { 42 })).unwrap(), 42);
     assert_eq!(runtime.block_on(runtime.handle().spawn_blocking(|| 42)).unwrap(), 42);
+}
+
+/// Such as that of a blocking thread, which ends when it has been idle for long.
+#[test]
+fn a_stop_hook_may_drop_the_runtime() {
+    let place = Arc::new(Mutex::new(None));
+    let (send, dropped) = mpsc::channel();
+    let taken = Arc::clone(&place);
+    // No thread ends before the runtime is in its place.
+    let mut runtime = place.lock().unwrap();
+    let built = RuntimeBuilder::new()
+        .worker_count(1)
+        .blocking_idle_timeout(Duration::from_millis(1))
+        .on_thread_stop(move || {
+            let runtime: Option<Runtime> = taken.lock().unwrap().take();
+            let first = runtime.is_some();
+            drop(runtime);
+            if first {
+                send.send(()).unwrap();
+            }
+        })
+        .build()
+        .unwrap();
+    built.block_on(built.handle().spawn_blocking(|| ())).unwrap();
+    *runtime = Some(built);
+    drop(runtime);
+    assert_eq!(dropped.recv_timeout(HANGS), Ok(()), "the shutdown waits for the thread that it runs on");
 }

@@ -131,6 +131,7 @@ impl Pool {
     }
 
     fn thread_main(&self, core: &'static Core) {
+        context::works_for(core.number());
         let record = core.acquire_thread().ok();
         if let Some(thread) = record {
             thread.bind();

@@ -43,6 +43,8 @@ impl PollContext {
 /// The thread's own cells. `const`-initialised and without a destructor, so that reaching them is one address.
 struct Context {
     thread: Cell<Option<&'static Thread>>,
+    /// The number of the core that started this OS thread to run tasks or blocking work.
+    works_for: Cell<Option<u32>>,
     task: Cell<Option<TaskRef>>,
     budget: Cell<u32>,
     no_unwind: Cell<u32>,
@@ -69,6 +71,7 @@ thread_local! {
     static CONTEXT: Context = const {
         Context {
             thread: Cell::new(None),
+            works_for: Cell::new(None),
             task: Cell::new(None),
             budget: Cell::new(UNLIMITED),
             no_unwind: Cell::new(0),
@@ -90,6 +93,17 @@ pub(crate) fn thread() -> Option<&'static Thread> {
 /// Sets the innermost runtime; returns the one before.
 pub(crate) fn set_thread(thread: Option<&'static Thread>) -> Option<&'static Thread> {
     CONTEXT.with(|context| context.thread.replace(thread))
+}
+
+/// This OS thread is one of the core of this number, until it ends: also when it has left its record.
+pub(crate) fn works_for(core: u32) {
+    CONTEXT.with(|context| context.works_for.set(Some(core)));
+}
+
+/// Whether who waits for the core of this number to end would, on this OS thread, wait for itself: it is one of the core's, or is in its runtime.
+pub(crate) fn is_within(core: u32) -> bool {
+    CONTEXT.with(|context| context.works_for.get() == Some(core))
+        || thread().is_some_and(|thread| thread.core().number() == core)
 }
 
 /// This OS thread in the runtime that polls the code that runs here, whatever runtime that code entered since.

@@ -6,7 +6,7 @@ use super::thread::Thread;
 use crate::coop::{BUDGET, UNLIMITED};
 use crate::runtime;
 use crate::runtime::core::Core;
-use crate::task::state::{Completed, Finish, Start, Wake, WakerTaken, generation};
+use crate::task::state::{ABORTED, Completed, Finish, Start, Wake, WakerTaken, generation};
 use crate::task::{Id, TaskRef, contain, coroutine, preemptible, waker};
 use maniac_sync::wait;
 use std::task::Context;
@@ -66,15 +66,24 @@ pub(crate) fn run_aside(thread: &'static Thread, index: u32) {
     let state = &task.header().state;
     let generation = generation(state.load());
     thread.set_running(index);
-    let begin = Instant::now();
     // Without a role all calls take the remote path. The word is for those who look for polls that stall.
     thread.poll.enter();
-    let outcome = poll_in_task(task);
-    if begin.elapsed() < core.config().quantum {
-        state.kept_short(generation);
+    // The task was taken by another thread, some time ago.
+    let outcome = if state.load() & ABORTED != 0 {
+        cancel(task);
+        Outcome::Done
     } else {
-        state.overran();
-    }
+        let begin = Instant::now();
+        let outcome = poll_in_task(task);
+        if !thread.is_overdue() {
+            // It waited on this thread: how long it took says nothing about how long it computed.
+        } else if begin.elapsed() < core.config().quantum {
+            state.kept_short(generation);
+        } else {
+            state.overran();
+        }
+        outcome
+    };
     let guard = settle(thread, task, outcome);
     debug_assert!(guard.is_none(), "a thread that polls aside has no role");
     thread.caught_up();
@@ -269,4 +278,28 @@ fn drop_unclaimed(task: TaskRef) {
     drop_output(task);
     // SAFETY: [TASK-9] complete, the output is gone, and no handle exists: this is the last claim.
     unsafe { crate::task::spawn::free_task(task) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Runtime;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    #[test]
+    fn a_task_that_is_aborted_on_its_way_aside_is_not_polled() {
+        let runtime = Runtime::new_single_threaded().unwrap();
+        let _entered = runtime.handle().enter();
+        let polled = Arc::new(AtomicBool::new(false));
+        let polls = Arc::clone(&polled);
+        let task = runtime.spawn(async move { polls.store(true, Ordering::SeqCst) });
+        let thread = context::thread().unwrap();
+        let taken = thread.core().task(task.id().index()).unwrap();
+        assert_eq!(taken.header().state.start(thread.id), Start::Poll);
+        task.abort();
+        run_aside(thread, taken.index());
+        assert!(!polled.load(Ordering::SeqCst), "polled after its abort");
+        assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+    }
 }

@@ -179,7 +179,7 @@ impl Thread {
         self.caught_up();
     }
 
-    /// This thread, the calling one, has left its overdue poll, if it was in one.
+    /// This thread, the calling one, has left its overdue poll, or blocks in it, if it was in one.
     pub(crate) fn caught_up(&self) {
         if self.overdue.swap(false, Ordering::Relaxed) {
             self.core.overdue.ended();

@@ -85,6 +85,7 @@ impl Overdue {
             count.store(0, Ordering::Relaxed);
         }
         self.warned.store(false, Ordering::Relaxed);
+        self.last.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn asked(&self) {

@@ -56,9 +56,8 @@ pub(super) fn shut_down_on_drop(shared: &Arc<Shared>) {
     if shared.closed.load(Ordering::Acquire) {
         return;
     }
-    let inside = context::thread().is_some_and(|thread| std::ptr::eq(thread.core(), shared.core));
     // The monitor calls hooks, which may do this.
-    if inside || shared.core.monitor.is_here() {
+    if context::is_within(shared.core.number()) || shared.core.monitor.is_here() {
         shut_down_in_background(Arc::clone(shared));
     } else {
         let _report = shut_down(shared, None);

@@ -219,6 +219,7 @@ impl Core {
 
     /// What an OS thread of a core does: runs the roles that it is given, until the core stops.
     fn thread_main(&'static self, thread: &'static Thread) {
+        context::works_for(self.number());
         thread.bind();
         if self.config().switches() {
             preempt::let_through();

@@ -30,6 +30,8 @@ impl Waiting {
         if let Ok(role) = with_role(core.number(), |role, _| role) {
             give_away(core, role, thread)?;
         }
+        // Without a role, and about to block: it counts among the threads that wait, and no more among those that compute.
+        thread.caught_up();
         Ok(waiting)
     }
 
