@@ -315,7 +315,9 @@ pub fn offload_refused(rig: &mut Rig) {
         driver.poll(Some(PATIENCE), &mut done).unwrap();
     }
     let (result, buf) = op.try_take().expect("complete");
-    if rig.flavour.in_ring() {
+    // A test program that is run on such a ring has no other.
+    let bare = std::env::var_os("MANIAC_RING_FAULTS").is_some_and(|faults| faults == "bare");
+    if rig.flavour.in_ring() && !bare {
         assert_eq!(result.unwrap(), 5);
     } else {
         assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
