@@ -37,7 +37,8 @@ export function run(
     const options = {
       cwd: root,
       env: { ...process.env, ...env },
-      timeout: 60_000,
+      // An instrumented addon is slow.
+      timeout: 240_000,
       maxBuffer: 16 * 1024 * 1024,
     };
     const [program = "", ...words] = [...before, process.execPath, ...args];
