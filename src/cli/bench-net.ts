@@ -4,14 +4,13 @@
  *
  * Those processes run this file: `--serve MODULE`, and `--exchange-with=ADDRESS CONNECTIONS EACH`.
  */
-import { once } from "node:events";
 import type nodeNet from "node:net";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { fileURLToPath } from "node:url";
 import { answer, type Contestant, Other } from "./contest.js";
+import { ask, BYTES, connectAll, type Socket } from "./exchange.js";
 
 const REQUESTS = 64_000;
-const BYTES = 64;
 const CONNECTIONS = [64, 1024];
 /** Connections that are begun at once: fewer than a listener lets wait. */
 const AT_ONCE = 128;
@@ -108,41 +107,12 @@ async function serve(module: string): Promise<void> {
   process.exit(0);
 }
 
-/** One connection's questions, each when the one before is answered. */
-function ask(socket: Socket, questions: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const question = Buffer.alloc(BYTES, "?");
-    let missing = 0;
-    let left = questions;
-    const next = (): void => {
-      if (left-- === 0) {
-        socket.off("data", take).off("error", reject);
-        resolve();
-        return;
-      }
-      missing = BYTES;
-      socket.write(question);
-    };
-    const take = (answer: Buffer): void => {
-      missing -= answer.length;
-      if (missing <= 0) next();
-    };
-    socket.on("data", take).on("error", reject);
-    next();
-  });
-}
-
 /** The client's process: says when it is connected, and when all connections have had their answers, each time it is asked to. */
 async function exchange(address: string, connections: number, each: number): Promise<void> {
   const [host = "", port = ""] = address.split(":");
   const sockets: Socket[] = [];
-  while (sockets.length < connections) {
-    const some = Array.from({ length: Math.min(AT_ONCE, connections - sockets.length) }, () =>
-      connect({ host, port: Number(port), noDelay: true }),
-    );
-    await Promise.all(some.map((socket) => once(socket, "connect")));
-    sockets.push(...some);
-  }
+  const begin = (): Socket => connect({ host, port: Number(port), noDelay: true });
+  await connectAll(begin, connections, AT_ONCE, sockets);
   process.stdout.write("connected\n");
   await answer(async () => {
     await Promise.all(sockets.map((socket) => ask(socket, each)));

@@ -2,14 +2,13 @@
 import { once } from "node:events";
 import nodeNet from "node:net";
 import * as maniacNet from "../net.js";
+import { ask, connectAll, type Socket } from "./exchange.js";
 import { bar, milliseconds, type Screen } from "./screen.js";
 
 /** Connections open at once. */
 const CONNECTIONS = 1000;
 /** Questions that each of them asks. */
 const ROUNDS = 60;
-/** Bytes of a question and of its answer. */
-const BYTES = 64;
 /** Connections that are begun at once: fewer than a listener lets wait. */
 const AT_ONCE = 200;
 
@@ -25,8 +24,6 @@ export interface Echo {
   readonly p99: number;
 }
 
-type Socket = maniacNet.Socket | nodeNet.Socket;
-
 /** What is the same of both modules. */
 interface Net {
   createServer(listener: (socket: Socket) => void): {
@@ -35,42 +32,6 @@ interface Net {
     close(): unknown;
   };
   connect(port: number, host: string): Socket;
-}
-
-/** One connection's questions; `told` hears of each answer how long it took. */
-function ask(socket: Socket, rounds: number, told: (took: number) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const question = Buffer.alloc(BYTES, "?");
-    let asked = 0;
-    let missing = 0;
-    let start = 0;
-    const next = (): void => {
-      if (asked++ === rounds) {
-        resolve();
-        return;
-      }
-      missing = BYTES;
-      start = performance.now();
-      socket.write(question);
-    };
-    socket.on("data", (answer: Buffer) => {
-      missing -= answer.length;
-      if (missing <= 0) {
-        told(performance.now() - start);
-        next();
-      }
-    });
-    socket.on("error", reject);
-    next();
-  });
-}
-
-async function connectAll(net: Net, port: number, into: Socket[]): Promise<void> {
-  while (into.length < CONNECTIONS) {
-    const some = Array.from({ length: AT_ONCE }, () => net.connect(port, "127.0.0.1"));
-    into.push(...some);
-    await Promise.all(some.map((socket) => once(socket, "connect")));
-  }
 }
 
 /** Closes both sides, and waits for that. */
@@ -100,7 +61,7 @@ async function run(name: string, net: Net, rounds: number, screen: Screen): Prom
   };
   let [seconds, cpuMicroseconds] = [0, 0];
   try {
-    await connectAll(net, port, sockets);
+    await connectAll(() => net.connect(port, "127.0.0.1"), CONNECTIONS, AT_ONCE, sockets);
     const cpu = process.cpuUsage();
     const start = performance.now();
     await Promise.all(sockets.map((socket) => ask(socket, rounds, told)));

@@ -3,6 +3,7 @@ import { pbkdf2 } from "node:crypto";
 import nodeFs from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as maniacFs from "../fs.js";
+import { quantile } from "./contest.js";
 import { logBar, milliseconds, type Screen } from "./screen.js";
 
 /** Jobs at a time, as many as fill the pool of four threads twice. */
@@ -35,10 +36,6 @@ async function calibrate(): Promise<number> {
   return Math.max(1000, Math.round((probe * JOB_MS) / (performance.now() - start)));
 }
 
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
 async function watch(
   name: string,
   readFile: (path: string) => Promise<unknown>,
@@ -64,7 +61,6 @@ async function watch(
   }
   running = false;
   await Promise.all(jobs);
-  times.sort((a, b) => a - b);
   const [p50, p99, worst] = [quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1)];
   const text = `${milliseconds(p50)} p50, ${milliseconds(p99)} p99, ${times.length} reads`;
   screen.line(`  ${name.padEnd(18)}${logBar(p50, 0.05, 1000)} ${text}`);

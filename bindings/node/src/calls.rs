@@ -227,7 +227,7 @@ fn read_file(request: &Request) -> Outcome {
 fn read_whole(fd: BorrowedFd<'_>) -> Outcome {
     let size = match rustix::fs::fstat(fd) {
         Err(errno) => return Outcome::failed_at(1, errno),
-        Ok(stat) if stat.st_mode & 0o170_000 == 0o100_000 => stat.st_size as u64,
+        Ok(stat) if stat::kind(&stat) == stat::FILE => stat.st_size as u64,
         Ok(_) => 0,
     };
     if size > MAX_FILE {
@@ -307,8 +307,7 @@ fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> (usize, Result<(), Errno>) {
 /// Cuts a file that is longer to `length`. What is no file has no length.
 fn cut(fd: BorrowedFd<'_>, length: usize) -> Result<(), Errno> {
     let stat = rustix::fs::fstat(fd)?;
-    let is_file = stat.st_mode & 0o170_000 == 0o100_000;
-    if is_file && stat.st_size as u64 > length as u64 {
+    if stat::kind(&stat) == stat::FILE && stat.st_size as u64 > length as u64 {
         return retry_on_intr(|| rustix::fs::ftruncate(fd, length as u64));
     }
     Ok(())

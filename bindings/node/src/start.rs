@@ -6,6 +6,7 @@ use crate::outcome::{Outcome, errno_of};
 use crate::pool::{self, Reply};
 use crate::region::Region;
 use crate::request::{Payload, Request};
+use crate::stat::{DIRECTORY, FILE, PIPE, kind};
 use crate::{calls, directory, stat};
 use maniac::driver::host::sys;
 use maniac::driver::op::path::OpenHow;
@@ -345,15 +346,6 @@ fn read_at_cursor(fd: &impl AsFd, buffer: &mut [u8]) -> Attempt {
         Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Attempt::Waits,
         Err(errno) => Attempt::Failed(errno),
     }
-}
-
-const FILE: u32 = 0o100_000;
-const DIRECTORY: u32 = 0o040_000;
-const PIPE: u32 = 0o010_000;
-
-/// What is open: [`FILE`], [`DIRECTORY`], [`PIPE`] or something else.
-fn kind(stat: &rustix::fs::Stat) -> u32 {
-    stat.st_mode & 0o170_000
 }
 
 /// Whether opening a pipe like that waits for a writer.

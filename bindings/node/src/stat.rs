@@ -89,3 +89,15 @@ pub(crate) fn fields(stat: &Stat) -> [i64; FIELDS] {
         birth.nanos.into(),
     ]
 }
+
+/// A regular file.
+pub(crate) const FILE: u32 = 0o100_000;
+/// A directory.
+pub(crate) const DIRECTORY: u32 = 0o040_000;
+/// A pipe, with a name or without.
+pub(crate) const PIPE: u32 = 0o010_000;
+
+/// What is open: [`FILE`], [`DIRECTORY`], [`PIPE`] or something else.
+pub(crate) fn kind(stat: &rustix::fs::Stat) -> u32 {
+    stat.st_mode & 0o170_000
+}

@@ -1,20 +1,5 @@
 //! What a signal must not interrupt, what it may, and whose signal it is. Each refusal is shown by 50 signals that arrived and did nothing.
-#![cfg(all(
-    any(
-        all(
-            target_os = "linux",
-            any(
-                target_arch = "x86_64",
-                target_arch = "aarch64",
-                target_arch = "riscv64",
-                target_arch = "loongarch64"
-            )
-        ),
-        all(windows, target_arch = "x86_64")
-    ),
-    target_pointer_width = "64",
-    not(any(loom, miri, maniac_asan))
-))]
+#![cfg(all(preemption, not(any(target_os = "macos", maniac_asan))))]
 #![allow(clippy::print_stdout, reason = "a test reports what it saw")]
 
 mod support;

@@ -1,22 +1,7 @@
 //! Every register of a preempted coroutine comes back, at 20,000 arbitrary instructions and more; a frame from which something is missing is noticed; and
 //! signals do not nest, however fast they come. `MANIAC_PREEMPTIONS` sets another number, `MANIAC_TICK` how many nanoseconds lie between two signals (an emulated machine
 //! does nothing else if they come too fast).
-#![cfg(all(
-    any(
-        all(
-            target_os = "linux",
-            any(
-                target_arch = "x86_64",
-                target_arch = "aarch64",
-                target_arch = "riscv64",
-                target_arch = "loongarch64"
-            )
-        ),
-        all(windows, target_arch = "x86_64")
-    ),
-    target_pointer_width = "64",
-    not(any(loom, miri, maniac_asan))
-))]
+#![cfg(all(preemption, not(any(target_os = "macos", maniac_asan))))]
 #![allow(clippy::print_stdout, reason = "a test reports what it saw")]
 
 mod support;

@@ -68,6 +68,12 @@ pub struct Change {
     pub paths: Vec<PathBuf>,
 }
 
+impl Change {
+    fn lost() -> Change {
+        Change { kind: ChangeKind::Lost, paths: Vec::new() }
+    }
+}
+
 /// Tells of changes below the paths that it is given. Needs the feature `watch`.
 ///
 /// A thread of the `notify` crate's hears the system. At most 4,096 changes wait to be taken.
@@ -201,9 +207,7 @@ impl Shared {
 
     fn take(&self, event: notify::Result<notify::Event>) {
         let change = match event {
-            Ok(event) if event.need_rescan() => {
-                Some(Ok(Change { kind: ChangeKind::Lost, paths: Vec::new() }))
-            }
+            Ok(event) if event.need_rescan() => Some(Ok(Change::lost())),
             Ok(event) => kind_of(event.kind).map(|kind| Ok(Change { kind, paths: event.paths })),
             Err(error) => Some(Err(error_of(error))),
         };
@@ -232,7 +236,7 @@ impl Shared {
             return Poll::Ready(change);
         }
         if std::mem::take(&mut state.lost) {
-            return Poll::Ready(Ok(Change { kind: ChangeKind::Lost, paths: Vec::new() }));
+            return Poll::Ready(Ok(Change::lost()));
         }
         state.waker = Some(cx.waker().clone());
         Poll::Pending
