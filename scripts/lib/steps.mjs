@@ -26,6 +26,8 @@ const TAIL_LINES = 150;
 /** Where the failures themselves are shown, the end of the output says little more. */
 const TAIL_LINES_BESIDES = 15;
 const TAIL_LINES_SHOWN = 1500;
+/** So many failures are named once more at the end. */
+const NAMES = 40;
 
 /**
  * @param {readonly Step[]} steps
@@ -34,6 +36,8 @@ const TAIL_LINES_SHOWN = 1500;
  */
 export async function runSteps(steps, { only, verbose = false, out = process.stdout, logs }) {
   const totals = { passed: 0, failed: 0, notRun: 0 };
+  /** @type {string[]} */
+  const named = [];
   /** @type {Set<string>} */
   const passed = new Set();
   const chosen = only ? withPrerequisites(steps, only) : steps;
@@ -61,10 +65,21 @@ export async function runSteps(steps, { only, verbose = false, out = process.std
     const isRunner = step.count !== exit && step.count !== preparation;
     const said = isRunner ? `${counts.passed} passed, ${counts.failed} failed  ` : "";
     out.write(`${counts.failed === 0 ? "ok     " : "FAILED "}  ${label}  ${said}${seconds}\n`);
-    if (counts.failed > 0) out.write(explain(step, result, log));
-    else if (verbose || step.show) out.write(indent(result.output));
+    if (counts.failed > 0) {
+      const names = whatFailed(result.output).map((name) => `${step.name}: ${name}`);
+      named.push(...(names.length > 0 ? names : [step.name]));
+      out.write(explain(step, result, log));
+    } else if (verbose || step.show) out.write(indent(result.output));
   }
+  // At the end once more, by name alone: of a long output, that is what is left when it is cut.
+  for (const name of named.slice(0, NAMES)) out.write(`failed: ${name}\n`);
   return totals;
+}
+
+/** The tests that a runner names as failed, or those that steps within this one named. @param {string} output */
+function whatFailed(output) {
+  const names = failures(output).map(({ name }) => name);
+  return names.length > 0 ? names : [...output.matchAll(/^failed: (.+)$/gm)].map(([, name = ""]) => name);
 }
 
 /** @param {Step} step */

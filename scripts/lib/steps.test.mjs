@@ -31,6 +31,17 @@ test("steps are counted, and what failed shows its output", async () => {
   assert.match(text, /^FAILED {3}b[\s\S]*\| why[\s\S]*exit code 3/m);
 });
 
+test("what failed is named once more at the end, also when it failed in a step's own steps", async () => {
+  const tap = "console.log('not ok 1 - adds up\\n  ---\\n  why\\n  ...'); process.exit(1)";
+  const nested = "console.log('failed: inner: takes away'); process.exit(1)";
+  const { text } = await ran([step("a", tap), step("b", nested), step("c", "process.exit(1)")]);
+  assert.deepEqual(text.trimEnd().split("\n").slice(-3), [
+    "failed: a: adds up",
+    "failed: b: inner: takes away",
+    "failed: c",
+  ]);
+});
+
 test("a step that cannot run here is neither passed nor failed", async () => {
   const { totals, text } = await ran([step("a", "", { unable: async () => "there is no hammer" })]);
   assert.deepEqual(totals, { passed: 0, failed: 0, notRun: 1 });
