@@ -103,7 +103,19 @@ function webAssembly(size: number): Subject {
 function aligned(size: number): Subject {
   const view = fs.allocAligned(size);
   const detach = (): void => void structuredClone(view.buffer, { transfer: [view.buffer as ArrayBuffer] });
-  return { view, hurt: { detach, transfer: () => giveAway(view.buffer as ArrayBuffer), ...overwrite(view) } };
+  const transfer = (): void => giveAway(view.buffer as ArrayBuffer);
+  return { view, hurt: { detach: ifAllowed(detach), transfer: ifAllowed(transfer), ...overwrite(view) } };
+}
+
+/** From Node 24 on memory that is an addon's cannot be given away. */
+function ifAllowed(hurt: () => void): () => void {
+  return () => {
+    try {
+      hurt();
+    } catch (error) {
+      if ((error as Error).name !== "DataCloneError") throw error;
+    }
+  };
 }
 
 /** Part of Node's pool, which other buffers share. */

@@ -1,6 +1,8 @@
 /** The module's face: names, lengths, classes, `default`, `promises`, `constants`. */
 import * as nodeFs from "node:fs";
 import fsp from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
 import "./fakes/install.js";
 import * as maniac from "maniac/fs";
@@ -31,6 +33,32 @@ test("glob is Node's own, where Node has it", async (t) => {
   } else {
     t.throws(() => maniac.glob("*"), { code: "ERR_MANIAC_UNSUPPORTED" });
   }
+});
+
+test.serial("a temporary directory goes away with its block, and is the same one after chdir", async (t) => {
+  let made = "";
+  {
+    await using directory = await maniac.mkdtempDisposable(join(tmpdir(), "maniac-disposable-"));
+    made = directory.path;
+    nodeFs.mkdirSync(join(made, "below"));
+    nodeFs.writeFileSync(join(made, "below", "file"), "text");
+    t.true(nodeFs.existsSync(made));
+  }
+  t.false(nodeFs.existsSync(made));
+
+  const before = process.cwd();
+  process.chdir(tmpdir());
+  try {
+    const relative = await maniac.mkdtempDisposable("maniac-disposable-");
+    process.chdir("/");
+    t.true(nodeFs.existsSync(join(tmpdir(), relative.path)));
+    await relative.remove();
+    t.false(nodeFs.existsSync(join(tmpdir(), relative.path)));
+    await relative.remove();
+  } finally {
+    process.chdir(before);
+  }
+  await t.throwsAsync(maniac.mkdtempDisposable("/missing/x-"), { code: "ENOENT" });
 });
 
 test("the default export and promises are the module", (t) => {

@@ -67,11 +67,12 @@ test("pbkdf2 gives what node:crypto gives", async (t) => {
       [1000, 64],
       [5000, 7],
       [2, 200],
-      [3, 0],
     ] as const) {
       const wanted = crypto.pbkdf2Sync("password", "salt", rounds, length, digest);
       t.deepEqual(await pbkdf2("password", "salt", rounds, length, digest), wanted, `${digest} ${rounds}`);
     }
+    // Node 20 gives the same; newer ones fail.
+    t.is((await pbkdf2("password", "salt", 3, 0, digest)).length, 0);
   }
 });
 

@@ -8,13 +8,12 @@ import { which } from "./lib/run.mjs";
 import { addressNodeSteps, sanitizerSteps } from "./lib/sanitizers.mjs";
 import { buildSteps, nodeModule } from "./lib/setup.mjs";
 import { main } from "./lib/steps.mjs";
-import { newerNode } from "./lib/tools.mjs";
+import { NEWER_NODES, newerNode } from "./lib/tools.mjs";
 import { crates, select, targetFolder } from "./lib/workspace.mjs";
 
 requireMachine();
 const product = crates().filter((crate) => crate.product && !crate.napi);
 const build = buildSteps();
-const newer = newerNode();
 /** The specs that have a long form. */
 const LONG_SPECS = ["addon", "buffers", "workers"].map((name) => `target/js/__test__/${name}.spec.js`);
 
@@ -70,15 +69,18 @@ await main(
       minutes: 60,
       count: tap,
     },
-    {
-      name: "node-22",
-      about: "the specs pass on Node 22",
-      after: build.map(({ name }) => name),
-      unable: newer.unable,
-      command: [newer.path, "node_modules/ava/entrypoints/cli.mjs", "--tap", "--timeout=10m"],
-      minutes: 60,
-      count: tap,
-    },
+    ...Object.entries(NEWER_NODES).map(([major, version]) => {
+      const { path, unable } = newerNode(version);
+      return {
+        name: `node-${major}`,
+        about: `the specs pass on Node ${major}`,
+        after: build.map(({ name }) => name),
+        unable,
+        command: [path, "node_modules/ava/entrypoints/cli.mjs", "--tap", "--timeout=10m"],
+        minutes: 60,
+        count: tap,
+      };
+    }),
     {
       name: "node-tests",
       about: "Node's own tests of files, sockets and datagrams pass on maniac (docs/node-tests.md)",

@@ -12,7 +12,7 @@
 import { constants } from "node:fs";
 import { cp } from "./internal/cp.js";
 import { Dir, opendir } from "./internal/dir.js";
-import { mkdir, mkdtemp, readdir, rmdir } from "./internal/directories.js";
+import { mkdir, mkdtemp, mkdtempDisposable, readdir, rmdir } from "./internal/directories.js";
 import { FileHandle, open } from "./internal/file-handle.js";
 import { appendFile, readFile, writeFile } from "./internal/files.js";
 import { glob } from "./internal/glob.js";
@@ -40,6 +40,7 @@ export type { CopyOptions, CopyTarget } from "./internal/copy.js";
 export type { CpOptions } from "./internal/cp.js";
 export type { FsMessage } from "./internal/diagnostics.js";
 export type { CloseCallback, OpenDirOptions, ReadCallback } from "./internal/dir.js";
+export type { DisposableTempDir } from "./internal/directories.js";
 export type {
   HandleReadFileOptions,
   ReadOptions,
@@ -74,6 +75,7 @@ export {
   lutimes,
   mkdir,
   mkdtemp,
+  mkdtempDisposable,
   open,
   opendir,
   readdir,
@@ -145,6 +147,8 @@ export const promises = {
   mkdir,
   /** The same as {@link mkdtemp}. */
   mkdtemp,
+  /** The same as {@link mkdtempDisposable}. */
+  mkdtempDisposable,
   /** The same as {@link open}. */
   open,
   /** The same as {@link opendir}. */

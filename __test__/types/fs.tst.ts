@@ -47,6 +47,10 @@ describe("results follow the options", () => {
     expect(fs.stat("x", { bigint: true, signal: AbortSignal.abort() })).type.toBe<
       Promise<nodeFs.BigIntStats>
     >();
+    expect(fs.stat("x", { throwIfNoEntry: false })).type.toBe<Promise<nodeFs.Stats | undefined>>();
+    expect(fs.stat("x", { bigint: true, throwIfNoEntry: false })).type.toBe<
+      Promise<nodeFs.BigIntStats | undefined>
+    >();
     expect(fs.statfs("x", { bigint: true })).type.toBe<Promise<nodeFs.BigIntStatsFs>>();
   });
 
@@ -63,6 +67,7 @@ describe("results follow the options", () => {
     expect(fs.readlink("x")).type.toBe<Promise<string>>();
     expect(fs.realpath("x", "buffer")).type.toBeAssignableTo<Promise<Buffer>>();
     expect(fs.mkdtemp("x", { encoding: "buffer" })).type.toBeAssignableTo<Promise<Buffer>>();
+    expect(fs.mkdtempDisposable("x")).type.toBe<Promise<fs.DisposableTempDir>>();
   });
 
   test("FileHandle.read gives back the buffer's type", async () => {

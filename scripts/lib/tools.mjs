@@ -7,7 +7,9 @@ import { ROOT, run, which } from "./run.mjs";
 import { npm } from "./setup.mjs";
 
 /** Kept up to date by hand. */
-const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12", bun: "1.4.5", node: "22.23.5" };
+const VERSIONS = { typos: "1.52.0", taplo: "0.9.3", actionlint: "1.7.12", bun: "1.4.5" };
+/** The releases of Node beside the oldest that is supported: those that get long-term support. */
+export const NEWER_NODES = /** @type {const} */ ({ 22: "22.23.5", 24: "24.22.3", 26: "26.12.1" });
 
 const EXE = process.platform === "win32" ? ".exe" : "";
 
@@ -73,15 +75,15 @@ export function bun() {
   return { path, unable };
 }
 
-/** A newer Node than the repo asks for. @returns {Tool} */
-export function newerNode() {
-  const folder = join(ROOT, ".tools", `node-${VERSIONS.node}`);
+/** A newer Node than the repo asks for. @param {string} version one of {@link NEWER_NODES} @returns {Tool} */
+export function newerNode(version) {
+  const folder = join(ROOT, ".tools", `node-${version}`);
   const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
   const path = join(folder, `node_modules/${name}/bin/node${EXE}`);
   const unable = async () => {
     if (existsSync(path)) return undefined;
     const words = ["install", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"];
-    return await install("node", [...npm(), ...words, `${name}@${VERSIONS.node}`], path);
+    return await install("node", [...npm(), ...words, `${name}@${version}`], path);
   };
   return { path, unable };
 }

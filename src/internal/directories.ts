@@ -9,17 +9,28 @@ import type {
   PathLike,
   RmDirOptions,
 } from "node:fs";
-import { join, relative } from "node:path";
-import { direntsFrom, isDirectoryType, isUncertainType } from "./dirents.js";
+import { resolve } from "node:path";
+import { direntsFrom } from "./dirents.js";
 import type { BufferNameOptions, NameOptions } from "./links.js";
+import { below, list } from "./listing.js";
 import { stat } from "./meta.js";
-import { decodeListing, decodeName, type Listing, type NameEncoding, nameEncoding } from "./names.js";
-import { F_RECURSIVE, F_TYPES, OP_MKDIR, OP_MKDTEMP, OP_READDIR } from "./ops.js";
+import { decodeName, type NameEncoding, nameEncoding } from "./names.js";
+import { invalidValue } from "./node-errors.js";
+import { F_RECURSIVE, OP_MKDIR, OP_MKDTEMP } from "./ops.js";
 import { mayRead, mayWrite, node, restricted } from "./permission.js";
-import { removeDirectory, removeTree, validRmdirOptions } from "./remove.js";
+import { removeDirectory, removeTree, rm, validRmdirOptions } from "./remove.js";
 import { type Operation, type Path, Request } from "./request.js";
 import { runWith } from "./run.js";
-import { encodingOptions, signalOf, validBoolean, validMode, validPath, validSignal } from "./validate.js";
+import {
+  encodingOptions,
+  NODE_MAJOR,
+  signalOf,
+  validBoolean,
+  validMode,
+  validObject,
+  validPath,
+  validSignal,
+} from "./validate.js";
 
 const MKDIR: Operation = {
   code: OP_MKDIR,
@@ -31,18 +42,6 @@ const MKDTEMP: Operation = {
   code: OP_MKDTEMP,
   steps: ["mkdtemp"],
   finish: (request, completion) => decodeName(completion, request.context as NameEncoding),
-};
-
-const READDIR: Operation = {
-  code: OP_READDIR,
-  steps: ["scandir"],
-  finish: (request, completion) =>
-    decodeListing(
-      completion,
-      completion.result,
-      (request.op & F_TYPES) !== 0,
-      request.context as NameEncoding,
-    ),
 };
 
 /**
@@ -136,6 +135,41 @@ export async function mkdtemp(prefix: PathLike, options?: unknown): Promise<unkn
   return await runWith(request, signalOf(given));
 }
 
+/** What {@link mkdtempDisposable} gives: a directory that goes away with all that is in it. */
+export interface DisposableTempDir extends AsyncDisposable {
+  /** The directory's path, as {@link mkdtemp} gives it. */
+  readonly path: string;
+  /** Removes the directory and all that is in it; where it is gone already there is nothing to do. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Makes a directory as {@link mkdtemp} does, which `await using` removes at the block's end, with all that is in it.
+ *
+ * A later `chdir` does not matter: the directory that was made is the one that is removed.
+ *
+ * @param prefix - how the path begins.
+ * @param options - an encoding of the path; `signal` to abort the making.
+ *
+ * @example
+ * ```ts
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { mkdtempDisposable, writeFile } from "maniac/fs";
+ *
+ * await using directory = await mkdtempDisposable(join(tmpdir(), "job-"));
+ * await writeFile(join(directory.path, "draft"), "text");
+ * ```
+ */
+export async function mkdtempDisposable(prefix: PathLike, options?: NameOptions): Promise<DisposableTempDir> {
+  // Of now: where the process is when the directory has been made may be elsewhere.
+  const here = process.cwd();
+  const path = await mkdtemp(prefix, options);
+  const absolute = resolve(here, path);
+  const remove = (): Promise<void> => rm(absolute, { recursive: true, force: true });
+  return Object.assign(Object.create(null) as object, { path, remove, [Symbol.asyncDispose]: remove });
+}
+
 let warnedOfRecursion = false;
 
 /**
@@ -154,7 +188,7 @@ let warnedOfRecursion = false;
  */
 export async function rmdir(path: PathLike, options?: RmDirOptions & Abortable): Promise<void> {
   const valid = validPath(path);
-  const given = validRmdirOptions(options);
+  const given = NODE_MAJOR < 26 ? validRmdirOptions(options) : withoutRecursion(options);
   const signal = signalOf(options);
   if (restricted && !mayWrite(valid)) {
     return await node.rmdir(path, options);
@@ -176,22 +210,22 @@ export async function rmdir(path: PathLike, options?: RmDirOptions & Abortable):
   return await removeDirectory(valid, signal);
 }
 
+/** Node 26 took `recursive` out, and what belongs to it. */
+function withoutRecursion(options: unknown): ReturnType<typeof validRmdirOptions> {
+  const recursive = (options as RmDirOptions | null | undefined)?.recursive;
+  if (recursive !== undefined) {
+    throw invalidValue("options.recursive", recursive, "is no longer supported");
+  }
+  if (options !== undefined) {
+    validObject(options, "options");
+  }
+  return validRmdirOptions(undefined);
+}
+
 interface ListOptions extends Abortable {
   readonly encoding?: unknown;
   readonly withFileTypes?: unknown;
   readonly recursive?: unknown;
-}
-
-function list(
-  path: Path,
-  encoding: NameEncoding,
-  typed: boolean,
-  signal: AbortSignal | undefined,
-): Promise<Listing> {
-  const request = new Request(READDIR, typed ? F_TYPES : 0);
-  request.path = path;
-  request.context = encoding;
-  return runWith(request, signal);
 }
 
 /**
@@ -250,83 +284,8 @@ export async function readdir(path: PathLike, options?: unknown): Promise<unknow
     return await node.readdir(path, options as { withFileTypes: true });
   }
   if (given.recursive) {
-    return given.withFileTypes
-      ? await direntsBelow(valid, encoding, signal)
-      : await namesBelow(valid, encoding, signal);
+    return await below(valid, encoding, Boolean(given.withFileTypes), signal);
   }
   const { names, types } = await list(valid, encoding, Boolean(given.withFileTypes), signal);
   return given.withFileTypes ? await direntsFrom(valid, names, types) : names;
-}
-
-/** Entries of a directory and of those below it. A directory's own come first, then those of its last subdirectory. */
-async function direntsBelow(
-  root: Path,
-  encoding: NameEncoding,
-  signal: AbortSignal | undefined,
-): Promise<Dirent[]> {
-  const found: Dirent[] = [];
-  const read = async (path: Path): Promise<Dirent[]> => {
-    const { names, types } = await list(path, encoding, true, signal);
-    return direntsFrom(path, names, types);
-  };
-  const stack = [{ path: root, entries: await read(root) }];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { path, entries } = next;
-    const below: string[] = [];
-    for (const entry of entries) {
-      found.push(entry);
-      if (entry.isDirectory()) {
-        below.push(join(path as string, entry.name));
-      }
-    }
-    stack.push(...(await Promise.all(below.map(async (sub) => ({ path: sub, entries: await read(sub) })))));
-  }
-  return found;
-}
-
-/** Names relative to a directory, of what it holds and of what lies below; links to directories are followed. */
-async function namesBelow(
-  root: Path,
-  encoding: NameEncoding,
-  signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const found: string[] = [];
-  const stack = [{ path: root as string, listing: await list(root, encoding, true, signal) }];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const { path, listing } = next;
-    const below: Promise<{ path: string; listing: Listing } | undefined>[] = [];
-    for (const [index, name] of listing.names.entries()) {
-      const full = join(path, name as string);
-      found.push(relative(root as string, full));
-      const type = listing.types[index] as number;
-      if (isDirectoryType(type) || isUncertainType(type)) {
-        below.push(listIfDirectory(full, type, encoding, signal));
-      }
-    }
-    for (const entry of await Promise.all(below)) {
-      if (entry !== undefined) {
-        stack.push(entry);
-      }
-    }
-  }
-  return found;
-}
-
-async function listIfDirectory(
-  path: string,
-  type: number,
-  encoding: NameEncoding,
-  signal: AbortSignal | undefined,
-): Promise<{ path: string; listing: Listing } | undefined> {
-  // Under another encoding than UTF-8 the path is not the name's, so the type says nothing about it.
-  if (!isDirectoryType(type) || encoding !== "utf8") {
-    const directory = await stat(path).then(
-      (stats) => stats.isDirectory(),
-      () => false,
-    );
-    if (!directory) {
-      return undefined;
-    }
-  }
-  return { path, listing: await list(path, encoding, true, signal) };
 }

@@ -62,7 +62,7 @@ export function joinName(path: Path, name: Name): Path {
     return typeof name === "string" ? join(path, name) : Buffer.concat([Buffer.from(join(path, sep)), name]);
   }
   if (typeof name !== "string") {
-    return Buffer.concat([path, Buffer.from(sep), name]);
+    return Buffer.concat(path.at(-1) === 0x2f ? [path, name] : [path, Buffer.from(sep), name]);
   }
   throw invalidType("path", "of type string or an instance of Buffer", path);
 }

@@ -7,7 +7,15 @@ import type { Stream } from "node:stream";
 import { FileHandle, open } from "./file-handle.js";
 import { abortError } from "./node-errors.js";
 import { mayOpen, node, restricted } from "./permission.js";
-import { encodingOptions, validBoolean, validFlags, validMode, validPath, validSignal } from "./validate.js";
+import {
+  encodingOptions,
+  NODE_MAJOR,
+  validBoolean,
+  validFlags,
+  validMode,
+  validPath,
+  validSignal,
+} from "./validate.js";
 import { fitsOneWrite, readPath, writableData, writePath } from "./whole-file.js";
 
 /** What {@link writeFile} takes. */
@@ -178,7 +186,7 @@ async function write(
     throw abortError(signal);
   }
   const valid = validPath(file);
-  const flags = validFlags(flag || "w");
+  const flags = validFlags(flag || "w", NODE_MAJOR < 26 ? "flags" : "options.flag");
   const bits = validMode(mode, "mode", 0o666);
   if (restricted && !mayOpen(valid, flags)) {
     return await node.writeFile(file as PathLike, data as string, original as BufferEncoding);

@@ -17,7 +17,15 @@ import { refuseWhenRestricted } from "./permission.js";
 import { type Operation, plain } from "./request.js";
 import { bigIntStatsFrom, statsFrom } from "./stats.js";
 import { putTimes } from "./times.js";
-import { signalOf, unixSeconds, validId, validInteger, validMode } from "./validate.js";
+import {
+  NODE_MAJOR,
+  signalOf,
+  unixSeconds,
+  validId,
+  validInteger,
+  validMode,
+  validObject,
+} from "./validate.js";
 
 const FSTAT: Operation = {
   code: OP_FSTAT,
@@ -37,6 +45,9 @@ export function stat(
   descriptor: Descriptor,
   options: { bigint?: boolean | undefined },
 ): Promise<Stats | BigIntStats> {
+  if (NODE_MAJOR >= 26) {
+    validObject(options, "options");
+  }
   const request = onDescriptor(FSTAT, descriptor, options.bigint === true ? F_BIGINT : 0);
   return submitOn(descriptor, request, signalOf(options));
 }

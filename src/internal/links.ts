@@ -6,7 +6,7 @@ import { constants } from "node:fs";
 import { isAbsolute, resolve, toNamespacedPath } from "node:path";
 import { stat } from "./meta.js";
 import { decodeName, type NameEncoding, nameEncoding } from "./names.js";
-import { invalidSymlinkType } from "./node-errors.js";
+import { invalidSymlinkType, invalidValue } from "./node-errors.js";
 import { OP_COPY_FILE, OP_LINK, OP_READLINK, OP_REALPATH, OP_RENAME, OP_SYMLINK, OP_UNLINK } from "./ops.js";
 import { shownPath } from "./os-errors.js";
 import { mayRead, mayWrite, node, restricted } from "./permission.js";
@@ -15,6 +15,7 @@ import { runWith } from "./run.js";
 import {
   encodingOptions,
   isWindows,
+  NODE_MAJOR,
   signalOf,
   validNumericMode,
   validPath,
@@ -125,6 +126,9 @@ export async function symlink(
   type?: string | null,
   options: Abortable = {},
 ): Promise<void> {
+  if (NODE_MAJOR >= 24 && type !== undefined && type !== null && !LINK_TYPES.has(type)) {
+    throw invalidValue("type", type, "must be one of: 'dir', 'file', 'junction', null, undefined");
+  }
   if (restricted) {
     // Node's rules for links under the permission model differ between its versions: let it apply its own.
     return await node.symlink(target, path, type);
@@ -146,6 +150,8 @@ export async function symlink(
   request.arg0 = symlinkFlags(kind);
   return await runWith(request, signalOf(options));
 }
+
+const LINK_TYPES: ReadonlySet<unknown> = new Set(["dir", "file", "junction"]);
 
 // Public constants of Node's that its types do not have.
 const { UV_FS_SYMLINK_DIR = 0, UV_FS_SYMLINK_JUNCTION = 0 } = constants as unknown as Record<string, number>;

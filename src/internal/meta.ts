@@ -34,12 +34,14 @@ import { run, runWith } from "./run.js";
 import { bigIntStatsFrom, statFsFrom, statsFrom } from "./stats.js";
 import { putTimes } from "./times.js";
 import {
+  NODE_MAJOR,
   signalOf,
   unixSeconds,
   validId,
   validInteger,
   validMode,
   validNumericMode,
+  validObject,
   validPath,
 } from "./validate.js";
 
@@ -71,7 +73,21 @@ const TRUNCATE: Operation = {
 
 interface StatCall {
   readonly bigint?: boolean | undefined;
+  readonly throwIfNoEntry?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Before Node 26 whatever has no properties of these names passed for options. */
+const OBJECTS_ALONE = NODE_MAJOR >= 26;
+
+/** What Node 24 brought: a file that is not there is no error where the caller says so. */
+function unlessMissing(promise: Promise<never>): Promise<never> {
+  return promise.catch((error: { code?: unknown }) => {
+    if (error.code === "ENOENT" || error.code === "ENOTDIR") {
+      return undefined as never;
+    }
+    throw error;
+  });
 }
 
 /** A stat call; written without async functions, since programs make millions of them. */
@@ -82,6 +98,9 @@ function statCall(
   options: StatCall,
 ): Promise<never> {
   try {
+    if (OBJECTS_ALONE && operation !== STATFS) {
+      validObject(options, "options");
+    }
     const valid = validPath(path);
     const request = new Request(operation, options.bigint === true ? F_BIGINT : 0);
     request.path = valid;
@@ -98,7 +117,8 @@ function statCall(
  * Gives a file's attributes, following links.
  *
  * @param path - the file.
- * @param options - `bigint` for 64-bit fields and nanoseconds; `signal` to abort it.
+ * @param options - `bigint` for 64-bit fields and nanoseconds; `throwIfNoEntry: false` to get `undefined` for a file that is not there,
+ *   from Node 24 on; `signal` to abort it.
  *
  * @example
  * ```ts
@@ -110,6 +130,14 @@ function statCall(
  */
 export function stat(
   path: PathLike,
+  options: StatOptions & Abortable & { bigint?: false | undefined; throwIfNoEntry: false },
+): Promise<Stats | undefined>;
+export function stat(
+  path: PathLike,
+  options: StatOptions & Abortable & { bigint: true; throwIfNoEntry: false },
+): Promise<BigIntStats | undefined>;
+export function stat(
+  path: PathLike,
   options?: StatOptions & Abortable & { bigint?: false | undefined },
 ): Promise<Stats>;
 export function stat(
@@ -117,8 +145,9 @@ export function stat(
   options: StatOptions & Abortable & { bigint: true },
 ): Promise<BigIntStats>;
 export function stat(path: PathLike, options?: StatOptions & Abortable): Promise<Stats | BigIntStats>;
-export function stat(path: PathLike, options: StatOptions & Abortable = { bigint: false }): Promise<never> {
-  return statCall(STAT, node.stat, path, options);
+export function stat(path: PathLike, options: StatCall = { bigint: false }): Promise<never> {
+  const found = statCall(STAT, node.stat, path, options);
+  return options?.throwIfNoEntry === false && NODE_MAJOR >= 24 ? unlessMissing(found) : found;
 }
 
 /**

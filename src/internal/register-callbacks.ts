@@ -130,6 +130,7 @@ function onBuffers(method: string): Attempt {
 
 const buffer = onBuffer("write");
 const copied = byPath(maniac.cp, 2);
+const looked = withOptions(maniac.stat);
 
 /** How a callback function of `node:fs` is done; those that are not here stay Node's. */
 export const ATTEMPTS: Readonly<Record<string, Attempt>> = {
@@ -162,7 +163,8 @@ export const ATTEMPTS: Readonly<Record<string, Attempt>> = {
   rename: byPath(maniac.rename, 2),
   rm: withOptions(maniac.rm),
   rmdir: withOptions(maniac.rmdir),
-  stat: withOptions(maniac.stat),
+  // Of a file that may be missing Node passes that there is nothing.
+  stat: (values) => looked(values)?.then((found) => (found.length === 0 ? [undefined] : found)),
   statfs: withOptions(maniac.statfs),
   symlink: byPath(maniac.symlink, 2),
   truncate: byPath(maniac.truncate),

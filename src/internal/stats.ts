@@ -4,6 +4,7 @@
  */
 import fs from "node:fs";
 import type { Completion } from "./completion.js";
+import { NODE_MAJOR } from "./validate.js";
 
 type Fields = Record<string, unknown>;
 type Maker<A extends unknown[]> = new (...args: A) => object;
@@ -92,7 +93,8 @@ function fillBigInt(this: Fields, c: Completion): void {
   }
 }
 
-const STATFS_FIELDS = ["type", "bsize", "blocks", "bfree", "bavail", "files", "ffree"] as const;
+/** In the crossing's order. */
+const STATFS_FIELDS = ["type", "bsize", "blocks", "bfree", "bavail", "files", "ffree", "frsize"] as const;
 
 let makeBigIntStats: Maker<[Completion]> | undefined;
 let makeStatFs: Maker<[Completion, boolean]> | undefined;
@@ -119,7 +121,9 @@ export function bigIntStatsFrom(completion: Completion): fs.BigIntStats {
 export function statFsFrom(completion: Completion, bigint: boolean): fs.StatsFs | fs.BigIntStatsFs {
   makeStatFs ??= adopt(
     function (this: Fields, c: Completion, integers: boolean): void {
-      for (const [index, name] of STATFS_FIELDS.entries()) {
+      // The fragment's size came with Node 24.
+      const fields = NODE_MAJOR >= 24 ? STATFS_FIELDS.length : STATFS_FIELDS.length - 1;
+      for (const [index, name] of STATFS_FIELDS.slice(0, fields).entries()) {
         this[name] = integers ? c.integer(index) : c.double(index);
       }
     },

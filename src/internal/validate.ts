@@ -141,12 +141,12 @@ const FLAGS: ReadonlyMap<unknown, number> = new Map([
 ]);
 
 /** Open flags: a number or one of Node's strings. */
-export function validFlags(value: unknown): number {
+export function validFlags(value: unknown, name = "flags"): number {
   if (value === "r" || value == null) {
     return O_RDONLY;
   }
   if (typeof value === "number") {
-    return validInt32(value, "flags");
+    return validInt32(value, name);
   }
   const flags = FLAGS.get(value);
   if (flags === undefined) {

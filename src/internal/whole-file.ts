@@ -7,7 +7,7 @@ import { F_KEEP, F_SYNC, OP_READ_FILE, OP_WRITE, OP_WRITE_FILE } from "./ops.js"
 import { errnoOf, osError } from "./os-errors.js";
 import { type Operation, type Path, Request } from "./request.js";
 import { runWith } from "./run.js";
-import { bytesOf, isView } from "./validate.js";
+import { bytesOf, isView, NODE_MAJOR } from "./validate.js";
 
 /** Payload of one write; more goes in several, so that an abort takes effect in between. */
 const CHUNK = 512 * 1024;
@@ -18,6 +18,9 @@ function finishRead(request: Request, completion: Completion): Buffer | string {
   const encoding = request.context as BufferEncoding | undefined;
   if (encoding === undefined) {
     return completion.buffer();
+  }
+  if (NODE_MAJOR >= 26 && completion.length === 0) {
+    return "";
   }
   if (!Buffer.isEncoding(encoding)) {
     // "buffer" passes for an encoding of names, but not for one of contents.
@@ -36,7 +39,8 @@ const READ_PATH: Operation = {
   steps: ["open", "fstat", "read", "close"],
   finish: finishRead,
   failure(request, errno, step, size) {
-    const path = step === 0 ? request.path : undefined;
+    // Only Node 26 says whose reading failed.
+    const path = step === 0 || NODE_MAJOR >= 26 ? request.path : undefined;
     return tooLarge(errno, step, size) ?? osError(errno, this.steps[step] ?? "read", path);
   },
 };

@@ -47,6 +47,7 @@ pub(crate) fn of_file_system(path: &CStr, flags: i32) -> Result<Outcome, Errno> 
         stat.f_bavail as i64,
         stat.f_files as i64,
         stat.f_ffree as i64,
+        stat.f_frsize,
     ];
     Ok(fixed(&fields, flags))
 }
