@@ -204,3 +204,25 @@ pub(crate) async fn cursor(cutter: Cutter) {
         cutter.cut(async move { assert!(fs::read(from).await.unwrap() == pattern(0, total)) }).await;
     }
 }
+
+/// Opens to read, many at the same time, and reads what was opened.
+pub(crate) async fn opens(cutter: Cutter) {
+    let dir = temp();
+    let path = Arc::new(dir.path().join("file"));
+    std::fs::write(&*path, pattern(7, 5000)).unwrap();
+    for _ in 0..20 {
+        let (whole, path) = (cutter.below(2) == 0, Arc::clone(&path));
+        let open = async move {
+            if whole {
+                return maniac_io::fs::read(&*path).await.unwrap();
+            }
+            let mut content = vec![0; 6000];
+            let count = File::open(&*path).await.unwrap().read_at(&mut content, 0).await.unwrap();
+            content.truncate(count);
+            content
+        };
+        if let Some(content) = cutter.cut(open).await {
+            assert!(content == pattern(7, 5000), "another file's content");
+        }
+    }
+}
