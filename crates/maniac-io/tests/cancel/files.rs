@@ -211,13 +211,16 @@ pub(crate) async fn opens(cutter: Cutter) {
     let path = Arc::new(dir.path().join("file"));
     std::fs::write(&*path, pattern(7, 5000)).unwrap();
     for _ in 0..20 {
-        let (whole, path) = (cutter.below(2) == 0, Arc::clone(&path));
+        let (kind, path) = (cutter.below(3), Arc::clone(&path));
         let open = async move {
-            if whole {
-                return maniac_io::fs::read(&*path).await.unwrap();
-            }
+            let file = match kind {
+                0 => return maniac_io::fs::read(&*path).await.unwrap(),
+                1 => File::open(&*path).await.unwrap(),
+                // Without a ring too this one has to wait.
+                _ => OpenOptions::new().read(true).write(true).create(true).open(&*path).await.unwrap(),
+            };
             let mut content = vec![0; 6000];
-            let count = File::open(&*path).await.unwrap().read_at(&mut content, 0).await.unwrap();
+            let count = file.read_at(&mut content, 0).await.unwrap();
             content.truncate(count);
             content
         };
