@@ -159,7 +159,7 @@ test("a full submission array or area makes several calls in the same turn", asy
     script.batches.map(({ count }) => count),
     [256, 256, 88],
   );
-  const wide = Array.from({ length: 10 }, () =>
+  const wide = Array.from({ length: 40 }, () =>
     start((one) => {
       one.carry(Buffer.alloc(ops.AREA_PAYLOAD_MAX));
     }),
@@ -167,7 +167,7 @@ test("a full submission array or area makes several calls in the same turn", asy
   await Promise.all(wide);
   t.deepEqual(
     script.batches.slice(3).map(({ count }) => count),
-    [4, 4, 2],
+    [16, 16, 8],
   );
 });
 

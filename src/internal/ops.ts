@@ -20,8 +20,8 @@ export const COMPLETION_ENTRIES = 512;
 /** Bytes of the byte area that carries paths and small payloads of one batch. */
 export const AREA_BYTES = 256 * 1024;
 
-/** Longest payload that travels in the byte area; a longer one is staged in the runtime's memory. */
-export const AREA_PAYLOAD_MAX = 64 * 1024;
+/** Longest payload that travels in the byte area, and is copied twice; a longer one is staged in the runtime's memory by a call of its own. */
+export const AREA_PAYLOAD_MAX = 16 * 1024;
 /** Longest path, in bytes, that is handed to the runtime; a longer one is `ENAMETOOLONG` at once. */
 export const PATH_BYTES_MAX = 64 * 1024;
 

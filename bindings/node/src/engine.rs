@@ -11,6 +11,7 @@ use crate::outcome::{Data, Made, Outcome, errno_of};
 use crate::pool::{Mailbox, Threads};
 use crate::region::{Block, Region, Regions};
 use crate::request::{Request, Sources};
+use crate::share::{self, Share};
 use crate::stat;
 use maniac::driver::host::{Completions, Driver, DriverConfig};
 use maniac::driver::op::{Fsync, ReadAt, WriteAt};
@@ -36,6 +37,8 @@ const END_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) enum Flight {
     /// A thread of the pool has it; the flag asks it not to begin.
     Pool(Arc<AtomicBool>),
+    /// It lies in the [`Share`], or a thread of the pool does it.
+    Shared,
     Read(Op<ReadAt<Vec<u8>>>),
     ReadRegion(Op<ReadAt<Region>>),
     Write(Op<WriteAt<Vec<u8>>>),
@@ -77,7 +80,10 @@ pub(crate) struct Engine {
     last_handed: u32,
     pub(crate) regions: Regions,
     pub(crate) net: Net,
-    /// Sockets could go on, but there was no room for what they give.
+    share: Arc<Share>,
+    /// Of the entries of this call, those that are shared if they are many.
+    gathered: Vec<Request>,
+    /// Sockets could go on, but there was no room for what they give; or this thread is to go on with what is shared.
     stalled: bool,
 }
 
@@ -102,6 +108,7 @@ impl Engine {
         let slab = Block::new(SLAB_SHARED + SLAB_RESERVE, 4096).ok_or(io::ErrorKind::OutOfMemory)?;
         let mailbox = Mailbox::new(driver.unparker());
         let net = Net::new(driver.remote());
+        let share = Share::new(mailbox.clone());
         let flights = std::iter::repeat_with(|| None).take(MAX_IN_FLIGHT).collect();
         Ok(Self {
             arrays,
@@ -125,6 +132,8 @@ impl Engine {
             last_handed: 0,
             regions: Regions::default(),
             net,
+            share,
+            gathered: Vec::new(),
             stalled: false,
         })
     }
@@ -156,6 +165,7 @@ impl Engine {
             let words = unsafe { at.cast::<[i32; ENTRY_WORDS]>().read() };
             self.accept(&words);
         }
+        self.start_gathered();
         self.collect();
         self.count
     }
@@ -163,6 +173,7 @@ impl Engine {
     /// Gives the number of records filled with what has ended meanwhile.
     pub(crate) fn reap(&mut self) -> usize {
         self.begin();
+        self.do_half();
         self.collect();
         self.count
     }
@@ -179,14 +190,58 @@ impl Engine {
         let decoded = Request::decode(words, &mut sources);
         self.outstanding += 1;
         match decoded {
-            Ok(request) if self.flights.get(request.id).is_some_and(Option::is_none) => self.start(request),
+            Ok(request) if self.flights.get(request.id).is_some_and(Option::is_none) => {
+                if request.is_shared() && *share::PAYS {
+                    self.flights[request.id] = Some(Flight::Shared);
+                    self.gathered.push(request);
+                } else {
+                    self.start(request);
+                }
+            }
             Ok(Request { id, .. }) => self.put(id, Outcome::failed(Errno::INVAL)),
             Err(malformed) => self.put(malformed.id, Outcome::failed(Errno::INVAL)),
         }
     }
 
+    /// Begins what this call has gathered: here if that is soon done, else with another thread's help.
+    fn start_gathered(&mut self) {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        if gathered.len() < share::LEAST {
+            for request in gathered.drain(..) {
+                self.flights[request.id] = None;
+                self.start(request);
+            }
+        } else {
+            self.share.add(&mut gathered);
+        }
+        self.gathered = gathered;
+        self.do_half();
+    }
+
+    /// Does what is shared until half of it is left. What the other thread has not come to by the next call is halved again then.
+    fn do_half(&mut self) {
+        let mut slice = std::mem::take(&mut self.gathered);
+        let mut done = 0;
+        loop {
+            let left = self.share.first(&mut slice);
+            done += slice.len();
+            for request in slice.drain(..) {
+                self.flights[request.id] = None;
+                self.start(request);
+            }
+            if left <= done {
+                break;
+            }
+        }
+        self.gathered = slice;
+    }
+
     fn cancel(&mut self, id: usize) {
         match self.flights.get(id) {
+            Some(Some(Flight::Shared)) if self.share.take(id).is_some() => {
+                self.flights[id] = None;
+                self.put(id, Outcome::failed(Errno::CANCELED));
+            }
             Some(Some(Flight::Pool(stop))) => stop.store(true, Ordering::Relaxed),
             Some(Some(Flight::Read(op))) => self.driver.cancel(op),
             Some(Some(Flight::ReadRegion(op))) => self.driver.cancel(op),
@@ -221,6 +276,7 @@ impl Engine {
                 return;
             }
             if self.backlog.is_empty() && self.net.is_quiet() && prepared {
+                self.stalled = !self.share.is_empty();
                 return;
             }
         }
@@ -256,7 +312,7 @@ impl Engine {
             Err(error) => Outcome::failed(errno_of(&error)),
         };
         let ended = match flight {
-            Flight::Pool(stop) => Err(Flight::Pool(stop)),
+            Flight::Pool(_) | Flight::Shared => Err(flight),
             Flight::Read(op) => {
                 op.try_take().map(|(result, buffer)| bytes(result, buffer)).map_err(Flight::Read)
             }
@@ -418,6 +474,7 @@ impl Engine {
                 stop.store(true, Ordering::Relaxed);
             }
         }
+        self.share.clear();
         self.net.end();
         self.driver.cancel_all();
         // Handles before the driver: dropping one asks the driver, which is still there, to clean up.

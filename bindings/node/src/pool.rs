@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Threads at most: calls that wait (a pipe nobody writes to) must not keep the others from going on.
-const MAX_THREADS: usize = 128;
+pub(crate) const MAX_THREADS: usize = 128;
 
 /// What the runtime begins with; what is not set is the runtime's own default, but for one worker.
 #[derive(Clone, Copy, Default)]
@@ -78,6 +78,11 @@ pub(crate) fn run(job: impl FnOnce() + Send + 'static) {
         // Its result comes through the mailbox.
         drop(task);
     }
+}
+
+/// Runs `future` as a task of the runtime; false if there is none.
+pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
+    runtime().is_some_and(|handle| handle.try_spawn(future).is_ok())
 }
 
 /// The pool, for the driver's operations.

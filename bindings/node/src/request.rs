@@ -62,6 +62,26 @@ impl Request {
         self.has(F_BLOCK)
     }
 
+    /// Whether it reads a whole file.
+    pub(crate) fn by_reading(&self) -> bool {
+        self.code == op::READ_FILE
+    }
+
+    /// Whether it is a call on a path that mostly does not wait, and that another thread may do as well.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self.code, op::READ_FILE | op::STAT | op::LSTAT) && self.by_path() && !self.blocks()
+    }
+
+    /// Whether it is a call on a path that mostly takes some microseconds, though it may wait.
+    pub(crate) fn is_short(&self) -> bool {
+        let code = self.code;
+        let makes =
+            matches!(code, op::OPEN | op::WRITE_FILE | op::MKDIR | op::MKDTEMP | op::LINK | op::SYMLINK);
+        let removes = matches!(code, op::UNLINK | op::RMDIR | op::RENAME | op::TRUNCATE);
+        let changes = matches!(code, op::CHMOD | op::CHOWN | op::LCHOWN | op::UTIMES | op::LUTIMES);
+        self.by_path() && (makes || removes || changes || code == op::REALPATH)
+    }
+
     /// Whether it is about a path, not a descriptor.
     pub(crate) fn by_path(&self) -> bool {
         self.fd == -1

@@ -7,7 +7,7 @@ use crate::pool::{self, Reply};
 use crate::region::Region;
 use crate::request::{Payload, Request};
 use crate::stat::{DIRECTORY, FILE, PIPE, kind};
-use crate::{calls, directory, stat};
+use crate::{calls, directory, lane, stat};
 use maniac::driver::host::sys;
 use maniac::driver::op::path::OpenHow;
 use maniac::driver::op::{Fsync, Inline, OpenAt, ReadAt, WriteAt, try_inline};
@@ -107,19 +107,30 @@ impl Engine {
 
     fn offload_with(&mut self, mut request: Request, fds: [Option<SharedFd>; 2]) {
         without_region(&mut request);
-        self.run(request.id, move || calls::perform(request, fds));
+        let short = request.is_short();
+        let job = self.job(request.id, move || calls::perform(request, fds));
+        if short { lane::run(job) } else { pool::run(job) }
     }
 
     /// Has a thread of the pool call `work`.
     fn run(&mut self, id: usize, work: impl FnOnce() -> Outcome + Send + 'static) {
+        pool::run(self.job(id, work));
+    }
+
+    /// Operation `id` as what a thread of the pool does.
+    fn job<F: FnOnce() -> Outcome + Send + 'static>(
+        &mut self,
+        id: usize,
+        work: F,
+    ) -> impl FnOnce() + Send + use<F> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         self.flights[id] = Some(Flight::Pool(stop));
         let reply = Reply::new(self.mailbox.clone(), id);
-        pool::run(move || {
+        move || {
             let stopped = stopped.load(Ordering::Relaxed);
             reply.send(if stopped { Outcome::failed(Errno::CANCELED) } else { work() });
-        });
+        }
     }
 
     fn close(&mut self, number: i32) -> Outcome {
@@ -308,6 +319,30 @@ impl Engine {
         }
         self.offload_with(request, [Some(SharedFd::new(fd)), None]);
     }
+}
+
+/// As `Engine::read_file`, by a thread of the pool. What would wait goes to another thread: others wait behind this one.
+pub(crate) fn read_file_aside(request: Request, reply: Reply) {
+    let (fd, size) = match open_now(&request) {
+        Ok(Some((fd, stat))) if kind(&stat) == FILE => (fd, stat.st_size as u64),
+        Ok(Some((fd, stat))) if kind(&stat) == PIPE && waits(&request) => {
+            return pool::run(move || reply.send(calls::read_pipe(fd)));
+        }
+        Ok(_) => return pool::run(move || reply.send(calls::perform(request, [None, None]))),
+        Err(errno) => return reply.send(Outcome::failed_at(0, errno)),
+    };
+    if (1..=SLAB_RESULT_MAX as u64).contains(&size) {
+        let mut buffer = vec![0; size as usize];
+        match read_now(&fd, &mut buffer, 0) {
+            Attempt::Done(count) => {
+                buffer.truncate(count);
+                return reply.send(Outcome::bytes(buffer));
+            }
+            Attempt::Failed(errno) => return reply.send(Outcome::failed_at(2, errno)),
+            Attempt::Waits => (),
+        }
+    }
+    pool::run(move || reply.send(calls::perform(request, [Some(SharedFd::new(fd)), None])));
 }
 
 /// Makes calls of threads work on copies: they must not see memory that JavaScript sees.

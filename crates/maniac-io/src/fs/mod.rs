@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | read, write | the page cache by one plain call that does not wait; else the driver | a thread of the pool |
 //! | `metadata`, `try_exists` | a plain call | the same |
-//! | `open` | a plain call that the path cache answers; else the driver | a thread of the pool |
+//! | `open` | on a ring, while other tasks wait to run, the driver; a plain call that the path cache answers; else the driver | a thread of the pool |
 //! | `open` that makes or empties, sync, allocate, rename, remove, link, `create_dir` | the driver | a thread of the pool |
 //! | `read_dir`, `remove_dir_all`, `copy`, `canonicalize`, permissions, a lock that is waited for | a thread of the pool | the same |
 //!

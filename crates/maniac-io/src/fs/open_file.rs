@@ -55,12 +55,15 @@ impl OpenFile {
     /// Opens a file to read, or reads it at once if the page cache has all of it.
     pub(super) async fn open_or_read(path: &Path) -> io::Result<Result<Vec<u8>, Arc<Self>>> {
         let how = OpenHow::new(flags::READ);
-        let fd = match open_cached(None, path, how)? {
+        let fd = match open_now(None, path, how).await? {
             None => open(None, path, how).await?,
-            Some(opened) => match whole_cached(SharedFd::new(opened?))? {
-                Ok(content) => return Ok(Ok(content)),
-                Err(fd) => make_as_asked(fd, how).await?,
-            },
+            Some(opened) => {
+                let OpenedNow { fd, nonblocking } = opened?;
+                match whole_cached(SharedFd::new(fd))? {
+                    Ok(content) => return Ok(Ok(content)),
+                    Err(fd) => OpenedNow { fd, nonblocking }.into_asked(how).await?,
+                }
+            }
         };
         Ok(Err(Self::new(SharedFd::new(fd), how.flags, 0)))
     }
@@ -393,10 +396,10 @@ fn whole_cached(fd: SharedFd) -> io::Result<Result<Vec<u8>, OwnedDescriptor>> {
     Ok(Err(fd.try_unwrap().unwrap_or_else(|_| unreachable!("its other handle was the operation's"))))
 }
 
-/// Opens a path: by a plain call if the kernel's path cache has all of it, else through the driver.
+/// Opens a path: without waiting if that is possible, else through the driver.
 pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io::Result<OwnedDescriptor> {
-    let result = match open_cached(dir.clone(), path, how)? {
-        Some(Ok(fd)) => return make_as_asked(fd, how).await,
+    let result = match open_now(dir.clone(), path, how).await? {
+        Some(Ok(opened)) => return opened.into_asked(how).await,
         Some(Err(error)) => Err(error),
         None => rt::run(OpenAt::new(dir.clone(), path, how)?).await,
     };
@@ -410,33 +413,71 @@ pub(super) async fn open(dir: Option<SharedFd>, path: &Path, how: OpenHow) -> io
     }
 }
 
-/// Makes of what [`open_cached`] opened what open(2) would have given.
-pub(super) async fn make_as_asked(fd: OwnedDescriptor, how: OpenHow) -> io::Result<OwnedDescriptor> {
-    if how.flags & flags::NONBLOCK != 0 {
-        return Ok(fd);
+/// What was opened without waiting, whatever it is.
+struct OpenedNow {
+    fd: OwnedDescriptor,
+    /// Whether it was asked for with O_NONBLOCK to that end.
+    nonblocking: bool,
+}
+
+impl OpenedNow {
+    /// Makes of it what open(2) would have given.
+    async fn into_asked(self, how: OpenHow) -> io::Result<OwnedDescriptor> {
+        if how.flags & flags::NONBLOCK != 0 {
+            return Ok(self.fd);
+        }
+        let fd = with_other_end(self.fd, how).await?;
+        if self.nonblocking {
+            sys::set_status_flags(&fd, how.flags)?;
+        }
+        Ok(fd)
     }
+}
+
+/// Opens through the ring, if what other tasks open goes along, or by a plain call that does not wait; `None` if it must be asked for
+/// through the driver.
+async fn open_now(
+    dir: Option<SharedFd>,
+    path: &Path,
+    how: OpenHow,
+) -> io::Result<Option<io::Result<OpenedNow>>> {
+    if !may_open_now(how) {
+        return Ok(None);
+    }
+    let op = OpenAt::new(dir.clone(), path, how)?;
+    if let Some(op) = driver::gather(|| op) {
+        // The kernel does not wait with what its path cache knows, nor for a FIFO's other end (but for a kernel thread, if need be).
+        return Ok(Some(op.await.map(|fd| OpenedNow { fd, nonblocking: false })));
+    }
+    let opened = open_cached(dir, path, how)?;
+    Ok(opened.map(|opened| opened.map(|fd| OpenedNow { fd, nonblocking: true })))
+}
+
+/// Waits for the writer of a named pipe that was opened to be read.
+async fn with_other_end(fd: OwnedDescriptor, how: OpenHow) -> io::Result<OwnedDescriptor> {
     #[cfg(target_os = "linux")]
-    let fd = match how.flags & (flags::ACCESS | flags::DIRECTORY) {
-        flags::READ => super::fifo::with_writer(fd).await?,
-        _ => fd,
-    };
-    sys::set_status_flags(&fd, how.flags)?;
+    if how.flags & (flags::ACCESS | flags::DIRECTORY) == flags::READ {
+        return super::fifo::with_writer(fd).await;
+    }
+    let _ = how;
     Ok(fd)
+}
+
+/// Whether a file like that may be opened without waiting: none that is made or emptied.
+#[cfg(target_os = "linux")]
+fn may_open_now(how: OpenHow) -> bool {
+    how.flags & (flags::CREATE | flags::TRUNCATE) == 0 && how.flags & flags::TEMPORARY != flags::TEMPORARY
 }
 
 /// Opens what the path cache knows, without waiting: with O_NONBLOCK, since opening a FIFO or a leased file would wait
 /// otherwise. (It comes off again: on some file systems it makes the ring fail reads that would have to wait.) `None` if it must
 /// be asked for through the driver.
 #[cfg(target_os = "linux")]
-pub(super) fn open_cached(
+fn open_cached(
     dir: Option<SharedFd>,
     path: &Path,
     how: OpenHow,
 ) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
-    let makes = flags::CREATE | flags::TRUNCATE;
-    if how.flags & makes != 0 || how.flags & flags::TEMPORARY == flags::TEMPORARY {
-        return Ok(None);
-    }
     let eager = OpenHow::new(how.flags | flags::NONBLOCK).mode(how.mode).resolve(how.resolve);
     match try_inline(OpenAt::new(dir, path, eager)?) {
         Inline::Done(opened) => Ok(Some(opened)),
@@ -446,10 +487,12 @@ pub(super) fn open_cached(
 
 /// As on Linux, which alone can be asked so.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn open_cached(
-    _: Option<SharedFd>,
-    _: &Path,
-    _: OpenHow,
-) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
+fn may_open_now(_: OpenHow) -> bool {
+    false
+}
+
+/// As on Linux, which alone can be asked so.
+#[cfg(not(target_os = "linux"))]
+fn open_cached(_: Option<SharedFd>, _: &Path, _: OpenHow) -> io::Result<Option<io::Result<OwnedDescriptor>>> {
     Ok(None)
 }

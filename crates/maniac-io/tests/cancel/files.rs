@@ -204,3 +204,28 @@ pub(crate) async fn cursor(cutter: Cutter) {
         cutter.cut(async move { assert!(fs::read(from).await.unwrap() == pattern(0, total)) }).await;
     }
 }
+
+/// Opens to read, many at the same time, and reads what was opened.
+pub(crate) async fn opens(cutter: Cutter) {
+    let dir = temp();
+    let path = Arc::new(dir.path().join("file"));
+    std::fs::write(&*path, pattern(7, 5000)).unwrap();
+    for _ in 0..20 {
+        let (kind, path) = (cutter.below(3), Arc::clone(&path));
+        let open = async move {
+            let file = match kind {
+                0 => return maniac_io::fs::read(&*path).await.unwrap(),
+                1 => File::open(&*path).await.unwrap(),
+                // Without a ring too this one has to wait.
+                _ => OpenOptions::new().read(true).write(true).create(true).open(&*path).await.unwrap(),
+            };
+            let mut content = vec![0; 6000];
+            let count = file.read_at(&mut content, 0).await.unwrap();
+            content.truncate(count);
+            content
+        };
+        if let Some(content) = cutter.cut(open).await {
+            assert!(content == pattern(7, 5000), "another file's content");
+        }
+    }
+}

@@ -44,6 +44,7 @@ const FAMILIES: &[Family] = &[
     ("write_all", |cutter| Box::pin(whole::whole(cutter))),
     ("udp", |cutter| Box::pin(sockets::udp(cutter))),
     ("cursor", |cutter| Box::pin(files::cursor(cutter))),
+    ("opens", |cutter| Box::pin(files::opens(cutter))),
     ("halves", |cutter| Box::pin(streams::halves(cutter))),
     ("unix accept", |cutter| Box::pin(sockets::unix_connections(cutter))),
     ("splice", |cutter| Box::pin(splices::splices(cutter))),

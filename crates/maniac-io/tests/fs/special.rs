@@ -4,12 +4,13 @@ use crate::support::{self, assert_errno, pattern};
 use crate::{ENOSPC, ESPIPE, O_NONBLOCK, temp};
 use maniac_io::fs::{self, File, OpenOptions};
 use maniac_io::io::{AsyncReadExt, AsyncWriteExt};
+use maniac_runtime::runtime::DriverKind;
 use std::io::{Read, SeekFrom};
 use std::path::PathBuf;
 use std::time::Duration;
 
 on_both_drivers! {
-    fifo fifo_waits_for_a_writer fifo_opening_is_dropped fifos_both_ways proc_file device_full small_device polled_writes polled_error
+    fifo fifo_waits_for_a_writer opened_in_a_crowd fifo_opening_is_dropped fifos_both_ways proc_file device_full small_device polled_writes polled_error
 }
 
 /// A FIFO is no regular file: it is waited for, not asked at offsets, and its reader waits for a first writer.
@@ -89,6 +90,53 @@ async fn fifo_waits_for_a_writer() {
         receiver.read_exact(&mut buf).await.unwrap();
         assert_eq!(&buf, b"before");
         writer.join().unwrap();
+    }
+}
+
+/// Many tasks that open at the same time: on a ring the driver does it for all of them together, and each gets what it would have got alone.
+async fn opened_in_a_crowd() {
+    const TASKS: usize = 64;
+    let dir = temp();
+    let (mut tasks, mut readers) = (Vec::new(), Vec::new());
+    let path = |n: usize, kind: &str| dir.path().join(format!("{n}.{kind}"));
+    for n in 0..TASKS {
+        std::fs::write(path(n, "file"), pattern(n as u64, 1000 + n)).unwrap();
+        maniac_io::net::pipe::make_fifo(path(n, "fifo"), 0o600).await.unwrap();
+    }
+    for n in 0..TASKS {
+        let (file, fifo, missing) = (path(n, "file"), path(n, "fifo"), path(n, "missing"));
+        readers.push(maniac_runtime::spawn(async move { fs::read(fifo).await.unwrap() }));
+        tasks.push(maniac_runtime::spawn(async move {
+            for _ in 0..10 {
+                let mut buf = vec![0; 2000];
+                let opened = File::open(&file).await.unwrap();
+                let count = opened.read_at(&mut buf, 0).await.unwrap();
+                assert_eq!(buf[..count], pattern(n as u64, 1000 + n));
+                assert_eq!(fs::read(&file).await.unwrap(), buf[..count]);
+                let error = File::open(&missing).await.unwrap_err();
+                assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+            }
+            support::metrics().await
+        }));
+    }
+    let mut entries = 0;
+    for task in tasks {
+        entries = entries.max(task.await.unwrap().1.entries);
+    }
+    let (kind, _) = support::metrics().await;
+    // A ring without this operation, or where a kernel thread opens all files, opens them one by one.
+    let masked = std::env::var_os("MANIAC_RING_FAULTS").is_some();
+    // The pipes too are waited for through the ring.
+    assert!(
+        kind != DriverKind::Uring || masked || entries > 5 * TASKS as u64,
+        "{entries} entries of the ring: no open went along with another"
+    );
+    for (n, reader) in readers.into_iter().enumerate() {
+        assert!(!reader.is_finished(), "read to its end, though nobody has written");
+        let mut writer = OpenOptions::new().write(true).open(path(n, "fifo")).await.unwrap();
+        writer.write_all(&pattern(n as u64, 100)).await.unwrap();
+        drop(writer);
+        assert_eq!(reader.await.unwrap(), pattern(n as u64, 100));
     }
 }
 

@@ -144,7 +144,9 @@ impl Uring {
 
     /// Whether an entry goes into the queue and waits there for others.
     pub(crate) fn gathers(&self, opcode: u8) -> bool {
-        self.setup.knows(opcode) && self.backlog.is_empty()
+        // Before 5.12 all opening was work for a kernel thread.
+        let cheap = opcode != opcode::OpenAt::CODE || self.setup.has(setup::FEAT_NATIVE_WORKERS);
+        cheap && self.setup.knows(opcode) && self.backlog.is_empty()
     }
 
     /// Gives the ring an entry; there is room.

@@ -42,6 +42,7 @@ const MIN_ENTRIES: u32 = 4;
 /// IORING_FEAT_…
 pub(super) const FEAT_NODROP: u32 = 1 << 1;
 pub(super) const FEAT_EXT_ARG: u32 = 1 << 8;
+pub(super) const FEAT_NATIVE_WORKERS: u32 = 1 << 9;
 
 /// A ring as it was set up.
 #[derive(Debug, Clone)]

@@ -1,0 +1,139 @@
+/** Many operations that begin in the same turn: two threads share the cached reads, one does the short calls that may wait. */
+import { execFileSync } from "node:child_process";
+import nodeFs, { readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import path from "node:path";
+import { setImmediate } from "node:timers/promises";
+import test from "ava";
+import * as fs from "maniac/fs";
+import { engineName } from "./fakes/install.js";
+import { runScript } from "./fakes/subprocess.js";
+import { makeTree, removeTree } from "./fixtures/fs-tree.js";
+
+const root = makeTree();
+test.after.always(() => removeTree(root));
+
+/** Around what is read on the spot, what fits the slab, and none. */
+const SIZES = [0, 1, 4095, 4096, 16_384, 65_535, 65_536, 65_537, 200_000];
+
+const content = (size: number): Buffer =>
+  Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7 + size) & 0xff));
+
+function folder(name: string): string {
+  const made = path.join(root, name);
+  nodeFs.mkdirSync(made);
+  return made;
+}
+
+const fifo = (at: string): string => {
+  execFileSync("mkfifo", [at]);
+  return at;
+};
+
+/** What a call comes to, so that it can be compared. */
+async function outcome(call: Promise<unknown>): Promise<unknown> {
+  return await call.then(
+    (value) => (value instanceof Buffer ? value.toString("latin1") : (value as nodeFs.Stats).size),
+    (error: NodeJS.ErrnoException) => ({ code: error.code, message: error.message, path: error.path }),
+  );
+}
+
+test("a long batch of reads and stats gives what each gives alone", async (t) => {
+  const place = folder("long");
+  for (const size of SIZES) nodeFs.writeFileSync(path.join(place, `${size}`), content(size));
+  nodeFs.symlinkSync("4096", path.join(place, "link"));
+  const names = [...SIZES.map(String), "link", "missing", ".", "4096/below"];
+  const paths = [...names.map((name) => path.join(place, name)), "/proc/self/limits", "/dev/null"];
+  const expected = await Promise.all(
+    paths.map(async (at) => [
+      await outcome(nodeFs.promises.readFile(at)),
+      await outcome(nodeFs.promises.lstat(at)),
+    ]),
+  );
+  for (const times of [1, 10, 40]) {
+    const asked = Array.from({ length: times }, () =>
+      paths.map((at) => Promise.all([outcome(fs.readFile(at)), outcome(fs.lstat(at))])),
+    );
+    for (const round of asked) t.deepEqual(await Promise.all(round), expected);
+  }
+});
+
+test("a pipe that is read amid a long batch waits for its writer, and nobody waits for it", async (t) => {
+  const place = folder("pipes");
+  const pipes = Array.from({ length: 8 }, (_, n) => fifo(path.join(place, `pipe-${n}`)));
+  nodeFs.writeFileSync(path.join(place, "file"), content(5000));
+  let ended = 0;
+  const fromPipes = pipes.map((at) => fs.readFile(at, "utf8").finally(() => ended++));
+  const files = await Promise.all(Array.from({ length: 200 }, () => fs.readFile(path.join(place, "file"))));
+  t.true(files.every((file) => file.equals(content(5000))));
+  t.is(ended, 0);
+  await Promise.all(pipes.map((at) => nodeFs.promises.writeFile(at, "through")));
+  t.deepEqual(new Set(await Promise.all(fromPipes)), new Set(["through"]));
+});
+
+test.serial("of a long batch those end early that are aborted, and the others do not", async (t) => {
+  const file = path.join(folder("aborted"), "file");
+  // By a thread of the pool, which has some descriptors of its own.
+  await fs.writeFile(file, content(4096));
+  const before = readdirSync("/proc/self/fd").length;
+  for (let round = 0; round < 20; round++) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 200 }, (_, n) => fs.readFile(file, n % 2 === 0 ? { signal } : {}));
+    queueMicrotask(() => controller.abort());
+    const results = await Promise.allSettled(calls);
+    for (const [n, result] of results.entries()) {
+      if (result.status === "fulfilled") t.true(result.value.equals(content(4096)));
+      else t.deepEqual([n % 2, (result.reason as Error).name], [0, "AbortError"]);
+    }
+  }
+  // What was aborted may have been begun, and is over a little later.
+  while (readdirSync("/proc/self/fd").length !== before) await setImmediate();
+});
+
+test("what makes and removes files in one turn is done, whatever else waits for ever", async (t) => {
+  const place = folder("stuck");
+  const pipes = Array.from({ length: 40 }, (_, n) => fifo(path.join(place, `pipe-${n}`)));
+  let ended = 0;
+  const stuck = pipes.map((at) => fs.writeFile(at, at).finally(() => ended++));
+  const numbers = Array.from({ length: 100 }, (_, n) => n);
+  await Promise.all(numbers.map((n) => fs.mkdir(path.join(place, `made-${n}`))));
+  await Promise.all(numbers.map((n) => fs.writeFile(path.join(place, `made-${n}`, "file"), content(n))));
+  await Promise.all(
+    numbers.map((n) => fs.rename(path.join(place, `made-${n}`, "file"), path.join(place, `file-${n}`))),
+  );
+  await Promise.all(numbers.map((n) => fs.rmdir(path.join(place, `made-${n}`))));
+  await Promise.all(numbers.filter((n) => n % 2 === 0).map((n) => fs.unlink(path.join(place, `file-${n}`))));
+  for (const n of numbers) {
+    const at = path.join(place, `file-${n}`);
+    t.is(nodeFs.existsSync(at), n % 2 === 1);
+    if (n % 2 === 1) t.deepEqual(nodeFs.readFileSync(at), content(n));
+  }
+  t.is(ended, 0);
+  const read = await Promise.all(pipes.map((at) => nodeFs.promises.readFile(at, "utf8")));
+  t.deepEqual(read, pipes);
+  await Promise.all(stuck);
+});
+
+const READ_MANY = `
+  const threads = () => readdirSync("/proc/self/task").filter((id) => readFileSync("/proc/self/task/" + id + "/comm", "utf8").startsWith("maniac"));
+  const { readFileSync, readdirSync } = await import("node:fs");
+  const expected = readFileSync("package.json", "utf8");
+  let right = 0;
+  for (let round = 0; round < 50; round++) {
+    const texts = await Promise.all(Array.from({ length: COUNT }, () => fs.readFile("package.json", "utf8")));
+    right += texts.filter((text) => text === expected).length;
+  }
+  console.log(right, threads().length > 0);
+`;
+
+const real = engineName === "native" ? test : test.skip;
+
+real("a thread of the pool takes part in long batches, and in no short ones", async (t) => {
+  const short = await runScript(READ_MANY.replace("COUNT", "8"));
+  t.is(short.stdout, "400 false\n", short.stderr);
+  const long = await runScript(READ_MANY.replace("COUNT", "200"));
+  t.is(long.stdout, `10000 ${availableParallelism() > 1}\n`, long.stderr);
+  const alone = await runScript(READ_MANY.replace("COUNT", "200"), [], {}, ["taskset", "-c", "0"]);
+  t.is(alone.stdout, "10000 false\n", alone.stderr);
+});
