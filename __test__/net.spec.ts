@@ -6,6 +6,7 @@ import http from "node:http";
 import nodeNet from "node:net";
 import { text } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import test from "ava";
 import * as fs from "maniac/fs";
 import * as net from "maniac/net";
@@ -212,6 +213,20 @@ test.serial("many datagrams at once arrive or are dropped by the kernel, in orde
   );
   socket.close();
   await closed(socket);
+});
+
+test("sockets share their hidden class, so that inline caches hold", (t) => {
+  setFlagsFromString("--allow-natives-syntax");
+  const sameMap = new Function("one", "other", "return %HaveSameMap(one, other)") as (
+    one: unknown,
+    other: unknown,
+  ) => boolean;
+  class Own extends net.Socket {}
+  const Called = net.Socket as unknown as () => net.Socket;
+  t.true(sameMap(new net.Socket(), new net.Socket()));
+  t.true(sameMap(new net.Socket(), Called()));
+  t.true(sameMap(new Own(), new Own()));
+  t.true(new Own() instanceof Own);
 });
 
 test.serial("AsyncLocalStorage survives every event of a socket", async (t) => {
