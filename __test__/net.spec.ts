@@ -6,6 +6,7 @@ import http from "node:http";
 import nodeNet from "node:net";
 import { text } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
 import test from "ava";
 import * as fs from "maniac/fs";
 import * as net from "maniac/net";
@@ -135,6 +136,90 @@ test.serial("back-pressure: what nobody reads is not received", async (t) => {
   await closed(server);
 });
 
+test.serial(
+  "writes of one turn over many connections: all bytes, in order, also where there is no room",
+  async (t) => {
+    const CONNECTIONS = 24;
+    const ROUNDS = 40;
+    const SIZES = [1, 64, 4096, 16_384, 16_385, 40_000];
+    const received: Buffer[][] = [];
+    const ends: Promise<unknown>[] = [];
+    const peers: net.Socket[] = [];
+    const [server, port] = await listening((peer) => {
+      peers.push(peer.pause());
+    });
+    const sockets = (await open(CONNECTIONS, port, (at) => net.connect(at, "127.0.0.1"))) as net.Socket[];
+    while (peers.length < CONNECTIONS) await turn();
+    const sent = sockets.map(() => [] as Buffer[]);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const [index, socket] of sockets.entries()) {
+        const bytes = Buffer.alloc(SIZES[(round + index) % SIZES.length] as number, `${index}:${round};`);
+        sent[index]?.push(bytes);
+        socket.write(bytes);
+      }
+      if (round % 3 !== 0) await turn();
+    }
+    t.true(
+      sockets.some(({ writableLength }) => writableLength > 0),
+      "none was full",
+    );
+    const ports = new Map(sockets.map(({ localPort }, index) => [localPort, index]));
+    for (const peer of peers) {
+      const chunks: Buffer[] = [];
+      received[ports.get(peer.remotePort) as number] = chunks;
+      peer.on("data", (chunk: Buffer) => chunks.push(chunk)).resume();
+      ends.push(once(peer, "end"));
+    }
+    for (const socket of sockets) socket.end();
+    await Promise.all(ends);
+    for (const [index, chunks] of received.entries()) {
+      t.true(Buffer.concat(chunks).equals(Buffer.concat(sent[index] as Buffer[])), `connection ${index}`);
+    }
+    server.close();
+    await closed(server);
+  },
+);
+
+test.serial("writes of one turn: destroyed right behind them, and to peers that are gone", async (t) => {
+  const CONNECTIONS = 16;
+  const got: Promise<string>[] = [];
+  const peers: net.Socket[] = [];
+  const [server, port] = await listening((peer) => {
+    peers.push(peer);
+    got.push(text(peer));
+  });
+  const sockets = (await open(CONNECTIONS, port, (at) => net.connect(at, "127.0.0.1"))) as net.Socket[];
+  for (const socket of sockets) {
+    socket.write("all of it");
+    // The write has begun, so its bytes are the kernel's before the end.
+    process.nextTick(() => queueMicrotask(() => setImmediate(() => socket.destroy())));
+  }
+  await Promise.all(sockets.map(closed));
+  t.deepEqual(new Set(await Promise.all(got)), new Set(["all of it"]));
+  const more = (await open(CONNECTIONS, port, (at) => net.connect(at, "127.0.0.1"))) as net.Socket[];
+  while (peers.length < 2 * CONNECTIONS) await turn();
+  for (const result of got.splice(CONNECTIONS)) result.catch(() => undefined);
+  const ends = more.map(
+    (socket) =>
+      new Promise<string | undefined>((done) =>
+        socket.on("error", ({ code }: NodeJS.ErrnoException) => done(code)),
+      ),
+  );
+  for (const peer of peers.splice(CONNECTIONS)) peer.resetAndDestroy();
+  // Until the reset is seen, by a write or by a receive.
+  let over = false;
+  const codes = Promise.all(ends).finally(() => {
+    over = true;
+  });
+  while (!over) {
+    for (const socket of more) if (!socket.destroyed) socket.write("anybody?");
+    await turn();
+  }
+  for (const code of await codes) t.regex(code ?? "", /^(ECONNRESET|EPIPE)$/);
+  server.close();
+  await closed(server);
+});
+
 test.serial("a signal that is aborted already: no connection is begun", async (t) => {
   const [server, port] = await listening(() => t.fail());
   const socket = net.connect({ port, host: "127.0.0.1", signal: AbortSignal.abort("why") }, () => t.fail());
@@ -212,6 +297,20 @@ test.serial("many datagrams at once arrive or are dropped by the kernel, in orde
   );
   socket.close();
   await closed(socket);
+});
+
+test("sockets share their hidden class, so that inline caches hold", (t) => {
+  setFlagsFromString("--allow-natives-syntax");
+  const sameMap = new Function("one", "other", "return %HaveSameMap(one, other)") as (
+    one: unknown,
+    other: unknown,
+  ) => boolean;
+  class Own extends net.Socket {}
+  const Called = net.Socket as unknown as () => net.Socket;
+  t.true(sameMap(new net.Socket(), new net.Socket()));
+  t.true(sameMap(new net.Socket(), Called()));
+  t.true(sameMap(new Own(), new Own()));
+  t.true(new Own() instanceof Own);
 });
 
 test.serial("AsyncLocalStorage survives every event of a socket", async (t) => {

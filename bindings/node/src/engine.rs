@@ -61,7 +61,7 @@ pub(crate) struct Engine {
     /// Records filled since the call began.
     count: usize,
     pub(crate) driver: Driver,
-    done: Completions,
+    pub(crate) done: Completions,
     tokens: Vec<u64>,
     pub(crate) mailbox: Arc<Mailbox>,
     letters: Vec<(usize, Outcome)>,
@@ -158,6 +158,7 @@ impl Engine {
     /// Takes `entries` entries (at most `SUBMISSION_ENTRIES`) and gives the number of records filled.
     pub(crate) fn flush(&mut self, entries: usize) -> usize {
         self.begin();
+        self.begin_together(entries);
         for entry in 0..entries {
             // SAFETY: [INV-1] within the submission array, which holds so many entries.
             let at = unsafe { self.arrays.submissions.add(entry * ENTRY_WORDS) };
@@ -165,6 +166,7 @@ impl Engine {
             let words = unsafe { at.cast::<[i32; ENTRY_WORDS]>().read() };
             self.accept(&words);
         }
+        self.end_together();
         self.start_gathered();
         self.collect();
         self.count

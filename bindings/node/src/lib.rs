@@ -21,6 +21,7 @@ mod net;
 mod net_flow;
 mod net_make;
 mod net_names;
+mod net_together;
 mod outcome;
 mod pool;
 mod region;

@@ -10,6 +10,7 @@ use crate::layout::{
 };
 use crate::net_make;
 use crate::net_names::{self, IPV4, IPV6};
+use crate::net_together::Together;
 use crate::outcome::errno_of;
 use maniac::driver::host::sys::SockAddr;
 use maniac::driver::{OwnedDescriptor, Registration, Remote, SharedFd};
@@ -115,6 +116,8 @@ pub(crate) struct Socket {
     /// Whether it keeps the event loop alive.
     holds: bool,
     pub(crate) out: VecDeque<Outgoing>,
+    /// The first of `out` is with the kernel: see `net_together.rs`.
+    pub(crate) gathered: bool,
     /// What a Unix domain listener leaves in the file system.
     path: Option<PathBuf>,
 }
@@ -140,6 +143,7 @@ pub(crate) struct Net {
     closing: Vec<usize>,
     /// A descriptor to spare when there are no more: see `net_flow.rs`.
     pub(crate) spare: Option<OwnedDescriptor>,
+    pub(crate) together: Together,
 }
 
 /// An entry's words and what they refer to.
@@ -180,6 +184,7 @@ impl Net {
             events: VecDeque::new(),
             closing: Vec::new(),
             spare: None,
+            together: Together::default(),
         }
     }
 
@@ -230,6 +235,7 @@ impl Net {
             referenced: true,
             holds: false,
             out: VecDeque::new(),
+            gathered: false,
             path: None,
         };
         self.open += 1;
@@ -283,7 +289,11 @@ impl Engine {
         let area = unsafe { std::slice::from_raw_parts(self.area(), AREA_BYTES) };
         let entry = Entry { words, area };
         let number = words[W_FD] as u32 as usize;
-        match (words[W_OP] & 0xff) as u8 {
+        let code = (words[W_OP] & 0xff) as u8;
+        if !matches!(code, op::NET_WRITE | op::NET_READ) {
+            self.end_together();
+        }
+        match code {
             op::NET_CONNECT => self.connect(number, &entry),
             op::NET_ADOPT => self.adopt(number, words[W_ARG0]),
             op::NET_LISTEN => {
@@ -453,7 +463,7 @@ impl Engine {
         let (bytes, to) = sendable.unwrap_or_default();
         if let Some(socket) = self.net.get(number) {
             socket.out.push_back(Outgoing { bytes, sent: 0, to, fault });
-            self.pump(number);
+            self.send_out(number);
         } else {
             self.net.tell(number, Kind::Written, Err(Errno::BADF));
         }

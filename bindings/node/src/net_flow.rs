@@ -100,14 +100,18 @@ impl Engine {
             Poll::Pending => After::Waits,
             Poll::Ready(Ok(0)) => self.stop_reading(number, 0),
             Poll::Ready(Ok(count)) => {
-                if count < SLAB_RESULT_MAX {
-                    // All there was: the next turn waits without another call.
-                    watch.clear_ready(before, Interest::READABLE);
-                }
                 self.slab_used = (at + count).next_multiple_of(8);
                 let info = DATA_SLAB | (Kind::Read as i32) << INFO_KIND_SHIFT;
                 self.fill(NET_ID | number, count as i32, info, at as u32, count, 0);
-                After::Again
+                if count == SLAB_RESULT_MAX {
+                    return After::Again;
+                }
+                // That was all there was: it waits for the next report at once, without another call.
+                watch.clear_ready(before, Interest::READABLE);
+                match watch.poll_ready(&mut context, Interest::READABLE) {
+                    Poll::Pending => After::Waits,
+                    Poll::Ready(_) => After::Again,
+                }
             }
             Poll::Ready(Err(error)) => self.stop_reading(number, -errno_of(&error).raw_os_error()),
         }
