@@ -1,9 +1,19 @@
 // `node scripts/faulty-disk.mjs PROGRAM…` runs a program that finds, at the path in MANIAC_FAULTY_DISK, a disk that reads and writes less than
-// it is asked for (./lib/faulty-disk.mjs says by which rules). Linux, with /dev/fuse; exits with 2 where that is not to be had. The disk is
-// mounted in a mount namespace of its own and goes with it; at the end a line says how many of its answers were short.
+// it is asked for (./lib/faulty-disk.mjs says by which rules); beside it lie `../small`, of 64 KiB, and `../read-only`, with a file. Linux, with
+// /dev/fuse; exits with 2 where that is not to be had. All is mounted in a mount namespace of its own and goes with it; at the end a line says how many
+// of the disk's answers were short.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, closeSync, constants, mkdtempSync, openSync, rmdirSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +25,8 @@ const INSIDE = "MANIAC_FAULTY_DISK_INSIDE";
 const NOT_RUN = 2;
 /** Mounts of its own; who may not mount is root in a user namespace of its own, too. */
 const ALONE = ["unshare", ...(process.getuid?.() === 0 ? ["-m"] : ["-Urm"])];
+
+class NotRun extends Error {}
 
 /** Why this machine cannot have the disk, if it cannot. */
 function withoutDisk() {
@@ -37,39 +49,56 @@ async function run([program, ...args], options) {
   return code ?? 128;
 }
 
+/**
+ * Mounts at a folder below `base`.
+ * @param {string} base @param {string} name @param {readonly string[]} how @param {number} [fd] that mount(8) finds as its third
+ */
+async function mount(base, name, how, fd) {
+  const path = join(base, name);
+  mkdirSync(path);
+  const stdio = /** @type {const} */ (["ignore", "inherit", "inherit", fd ?? "ignore"]);
+  if ((await run(["mount", ...how, name, path], { stdio: [...stdio] })) !== 0)
+    throw new NotRun(`no ${name} disk here`);
+  return path;
+}
+
 /** @param {readonly string[]} command */
 async function onDisk(command) {
-  const path = mkdtempSync(join(tmpdir(), "maniac-faulty-disk-"));
+  const base = mkdtempSync(join(tmpdir(), "maniac-faulty-disk-"));
   const fd = openSync("/dev/fuse", "r+");
   const [uid, gid] = [process.getuid?.() ?? 0, process.getgid?.() ?? 0];
-  const how = `fd=3,rootmode=40000,user_id=${uid},group_id=${gid}`;
   const disk = new FaultyDisk();
   try {
-    const mount = ["mount", "-i", "-t", "fuse", "-o", how, "faulty-disk", path];
-    const mounted = await run(mount, { stdio: ["ignore", "inherit", "inherit", fd] });
-    if (mounted !== 0) return NOT_RUN;
+    const how = `fd=3,rootmode=40000,user_id=${uid},group_id=${gid}`;
+    const faulty = await mount(base, "faulty", ["-i", "-t", "fuse", "-o", how], fd);
     const serving = disk.serve(fd);
+    const small = await mount(base, "small", ["-t", "tmpfs", "-o", "size=64k"]);
+    const readOnly = await mount(base, "read-only", ["-t", "tmpfs"]);
+    writeFileSync(join(readOnly, "file"), "0123456789");
+    await run(["mount", "-o", "remount,ro", readOnly]);
     const code = await run(command, {
-      env: { ...process.env, [INSIDE]: undefined, MANIAC_FAULTY_DISK: path },
+      env: { ...process.env, [INSIDE]: undefined, MANIAC_FAULTY_DISK: faulty },
     });
-    await run(["umount", "-l", path]);
+    for (const path of [faulty, small, readOnly]) await run(["umount", "-l", path]);
     await serving;
     console.log(`the disk did less ${disk.counts.short} times and refused ${disk.counts.refused} times`);
     return code;
   } finally {
     closeSync(fd);
-    rmdirSync(path);
+    rmSync(base, { recursive: true });
   }
 }
 
 const command = process.argv.slice(2);
 const missing = process.env[INSIDE] ? undefined : withoutDisk();
-if (missing !== undefined) {
-  console.error(`not run: ${missing}`);
-  process.exitCode = NOT_RUN;
-} else if (process.env[INSIDE]) {
-  process.exitCode = await onDisk(command);
-} else {
+try {
+  if (missing !== undefined) throw new NotRun(missing);
   const again = [process.execPath, fileURLToPath(import.meta.url), ...command];
-  process.exitCode = await run([...ALONE, ...again], { env: { ...process.env, [INSIDE]: "1" } });
+  process.exitCode = process.env[INSIDE]
+    ? await onDisk(command)
+    : await run([...ALONE, ...again], { env: { ...process.env, [INSIDE]: "1" } });
+} catch (error) {
+  if (!(error instanceof NotRun)) throw error;
+  console.error(`not run: ${error.message}`);
+  process.exitCode = NOT_RUN;
 }

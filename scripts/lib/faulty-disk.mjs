@@ -7,6 +7,7 @@
 // | `bad-K-` | from byte K on nothing can be read or written (EIO) |
 // | `full-K-` | there is no room from byte K on (ENOSPC) |
 // | `none-` | a write moves nothing, and is no error |
+// | `closed-E-` | it cannot be opened: error number E |
 //
 // Only whole transfers from the front of these are served: one that begins before byte K ends there, as on a disk. All other files have none.
 import { read, writeSync } from "node:fs";
@@ -25,7 +26,7 @@ const RENAME_NOREPLACE = 1;
 
 /**
  * @typedef {{ id: bigint, mode: number, links: number, data: Buffer, faults: Faults, entries?: Map<string, Inode> }} Inode
- * @typedef {{ cut: number, until: number, errno: number }} Faults
+ * @typedef {{ cut: number, until: number, errno: number, closed: number }} Faults
  * @typedef {(node: Inode, body: Buffer) => Buffer | undefined} Handler
  */
 
@@ -39,13 +40,23 @@ class Refusal extends Error {
 
 /** @param {string} name @returns {Faults} */
 export function faultsOf(name) {
-  const [, kind, number] = /^(?:(cut|bad|full)-(\d+)|none)-/.exec(name) ?? [];
+  const [, kind, number] = /^(cut|bad|full|closed)-(\d+)-/.exec(name) ?? [];
   const at = Number(number);
-  const [all, never] = [Number.POSITIVE_INFINITY, { until: Number.POSITIVE_INFINITY, errno: 0 }];
-  if (name.startsWith("none-")) return { cut: 0, ...never };
-  if (kind === "cut") return { cut: at, ...never };
-  if (kind === undefined) return { cut: all, ...never };
-  return { cut: all, until: at, errno: kind === "bad" ? EIO : ENOSPC };
+  const none = { cut: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY, errno: 0, closed: 0 };
+  switch (name.startsWith("none-") ? "none" : kind) {
+    case "none":
+      return { ...none, cut: 0 };
+    case "cut":
+      return { ...none, cut: at };
+    case "bad":
+      return { ...none, until: at, errno: EIO };
+    case "full":
+      return { ...none, until: at, errno: ENOSPC };
+    case "closed":
+      return { ...none, closed: at };
+    default:
+      return none;
+  }
 }
 
 /**
@@ -136,7 +147,7 @@ export class FaultyDisk {
     10: (node, body) => this.#remove(node, name(body), false),
     11: (node, body) => this.#remove(node, name(body), true),
     12: (node, body) => this.#rename(node, body, 8, 0),
-    14: () => opened(FOPEN_DIRECT_IO),
+    14: (node) => this.#open(node.faults),
     15: (node, body) => this.#read(node, Number(body.readBigUInt64LE(8)), body.readUInt32LE(16)),
     16: (node, body) => this.#write(node, Number(body.readBigUInt64LE(8)), body.subarray(40)),
     17: () => statistics(),
@@ -149,10 +160,10 @@ export class FaultyDisk {
     29: () => undefined,
     35: (node, body) => {
       const mode = REGULAR | (body.readUInt32LE(4) & 0o7777);
-      return Buffer.concat([
-        this.#entry(this.#make(node, name(body.subarray(16)), mode)),
-        opened(FOPEN_DIRECT_IO),
-      ]);
+      const made = name(body.subarray(16));
+      // What cannot be opened is not made either.
+      const open = this.#open(faultsOf(made));
+      return Buffer.concat([this.#entry(this.#make(node, made, mode)), open]);
     },
     36: null,
     42: null,
@@ -166,6 +177,15 @@ export class FaultyDisk {
     return (mode & 0o170000) === DIRECTORY
       ? { id, mode, links, data, faults, entries: new Map() }
       : { id, mode, links, data, faults };
+  }
+
+  /** @param {Faults} faults */
+  #open({ closed }) {
+    if (closed !== 0) {
+      this.counts.refused += 1;
+      throw new Refusal(closed);
+    }
+    return opened(FOPEN_DIRECT_IO);
   }
 
   /** @param {Inode} node @param {string} name */
@@ -206,6 +226,7 @@ export class FaultyDisk {
     if (there) this.#remove(to, /** @type {string} */ (after), node.entries !== undefined);
     entriesOf(from).delete(/** @type {string} */ (before));
     entriesOf(to).set(/** @type {string} */ (after), node);
+    node.faults = faultsOf(/** @type {string} */ (after));
   }
 
   /** @param {Inode} node @param {Buffer} body */

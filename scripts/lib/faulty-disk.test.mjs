@@ -30,13 +30,13 @@ function parse(answer) {
 }
 
 test("a file's name says what its faults are", () => {
-  const never = { until: Number.POSITIVE_INFINITY, errno: 0 };
-  assert.deepEqual(faultsOf("cut-17-x"), { cut: 17, ...never });
-  assert.deepEqual(faultsOf("none-x"), { cut: 0, ...never });
-  assert.deepEqual(faultsOf("bad-3-x"), { cut: Number.POSITIVE_INFINITY, until: 3, errno: EIO });
-  assert.deepEqual(faultsOf("full-0-x"), { cut: Number.POSITIVE_INFINITY, until: 0, errno: ENOSPC });
-  for (const name of ["cut", "cut-x", "x-cut-3-", "bad-3"])
-    assert.deepEqual(faultsOf(name), { cut: Number.POSITIVE_INFINITY, ...never });
+  const none = { cut: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY, errno: 0, closed: 0 };
+  assert.deepEqual(faultsOf("cut-17-x"), { ...none, cut: 17 });
+  assert.deepEqual(faultsOf("none-x"), { ...none, cut: 0 });
+  assert.deepEqual(faultsOf("bad-3-x"), { ...none, until: 3, errno: EIO });
+  assert.deepEqual(faultsOf("full-0-x"), { ...none, until: 0, errno: ENOSPC });
+  assert.deepEqual(faultsOf("closed-23-x"), { ...none, closed: 23 });
+  for (const name of ["cut", "cut-x", "x-cut-3-", "bad-3"]) assert.deepEqual(faultsOf(name), none);
 });
 
 test("a transfer ends where the fault is, and one that begins there is refused", () => {

@@ -5,15 +5,15 @@
 //! says what it does. Needs node, and /dev/fuse in a mount namespace; says so where there is none.
 
 use crate::support::{assert_errno, pattern};
-use crate::{EIO, ENOSPC};
-use maniac_io::fs::{self, File, OpenOptions, splice};
+use crate::{EIO, EMFILE, ENFILE, ENOSPC, EROFS};
+use maniac_io::fs::{self, Dir, File, OpenOptions, splice};
 use maniac_io::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter, copy};
 use maniac_io::net::{UnixStream, pipe};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
 
 on_both_drivers! {
-    whole cursor positioned owned vectored written_behind copies splices bad_from_some_byte_on full_from_some_byte_on nothing_written
+    whole cursor positioned owned vectored written_behind copies splices bad_from_some_byte_on full_from_some_byte_on nothing_written not_opened no_room read_only
 }
 
 /// Each transfer is cut at each length below this, and at this.
@@ -362,4 +362,87 @@ async fn nothing_written() {
     let mut text = String::new();
     AsyncReadExt::read_to_string(&mut File::open(&source).await.unwrap(), &mut text).await.unwrap();
     assert_eq!(text, "text");
+}
+
+/// Also where a ring opens the file.
+async fn not_opened() {
+    let Some(disk) = disk("not_opened").await else { return };
+    for errno in [EMFILE, ENFILE, EIO] {
+        let (kept, path) = (disk.join("kept"), disk.join(format!("closed-{errno}-file")));
+        fs::write(&kept, "text").await.unwrap();
+        assert_errno(File::create(&path).await, errno);
+        assert_errno(fs::write(&path, "lost").await, errno);
+        assert_errno(File::options().append(true).create(true).open(&path).await, errno);
+        assert!(!fs::try_exists(&path).await.unwrap(), "nor made");
+        assert_errno(fs::copy(&kept, &path).await, errno);
+        let file = File::open(&kept).await.unwrap();
+        fs::rename(&kept, &path).await.unwrap();
+        assert_errno(File::open(&path).await, errno);
+        assert_errno(File::options().write(true).truncate(true).open(&path).await, errno);
+        assert_errno(fs::read(&path).await, errno);
+        // What is open stays so.
+        let mut buf = [0; 4];
+        file.read_exact_at(&mut buf, 0).await.unwrap();
+        assert_eq!(&buf, b"text");
+        fs::remove_file(&path).await.unwrap();
+    }
+}
+
+/// A file system that is full, of which 64 KiB are all.
+async fn no_room() {
+    const ROOM: usize = 64 << 10;
+    let Some(disk) = disk("no_room").await else { return };
+    let (path, data) = (disk.join("../small/file"), pattern(0, ROOM + 5000));
+    assert_errno(fs::write(disk.join("full-0-file"), "lost").await, ENOSPC);
+    for _ in 0..3 {
+        assert_errno(fs::write(&path, &data).await, ENOSPC);
+        assert!(content(&path).await == data[..ROOM]);
+        assert_errno(fs::write(disk.join("../small/other"), "more").await, ENOSPC);
+        let mut file = open(&path).await;
+        assert_errno(file.allocate(0, 2 * ROOM as u64).await, ENOSPC);
+        assert_errno(file.write_all(&data).await, ENOSPC);
+        assert_eq!(file.stream_position().await.unwrap(), ROOM as u64);
+        let (result, kept) = file.write_all_owned_at(vec![7; 10], ROOM as u64).await;
+        assert_errno(result, ENOSPC);
+        assert_eq!(kept, [7; 10]);
+        assert!(content(&path).await == data[..ROOM]);
+        assert_errno(behind(&mut open(&path).await, &data).await, ENOSPC);
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let sending = data.clone();
+        let sender = maniac_runtime::spawn(async move { far.write_all(&sending).await });
+        assert_errno(copy(&mut near, &mut open(&path).await).await, ENOSPC);
+        drop(near);
+        drop(sender.await.unwrap());
+        // With room again all goes on.
+        fs::remove_file(&path).await.unwrap();
+        drop(file);
+        fs::write(&path, &data[..ROOM - 4096]).await.unwrap();
+        fs::remove_file(disk.join("../small/other")).await.unwrap();
+        fs::remove_file(&path).await.unwrap();
+    }
+}
+
+/// The system's own error of each operation that would change something, also where a ring does it.
+async fn read_only() {
+    let Some(disk) = disk("read_only").await else { return };
+    let place = disk.join("../read-only");
+    let (file, other) = (place.join("file"), place.join("other"));
+    assert_errno(fs::write(&file, "lost").await, EROFS);
+    assert_errno(File::create(&other).await, EROFS);
+    assert_errno(File::options().append(true).open(&file).await, EROFS);
+    assert_errno(fs::create_dir(&other).await, EROFS);
+    assert_errno(fs::create_dir_all(other.join("below")).await, EROFS);
+    assert_errno(fs::remove_file(&file).await, EROFS);
+    assert_errno(fs::rename(&file, &other).await, EROFS);
+    assert_errno(fs::hard_link(&file, &other).await, EROFS);
+    assert_errno(fs::symlink("file", &other).await, EROFS);
+    assert_errno(fs::copy(&file, &other).await, EROFS);
+    let permissions = fs::metadata(&file).await.unwrap().permissions();
+    assert_errno(fs::set_permissions(&file, permissions).await, EROFS);
+    let dir = Dir::open(&place).await.unwrap();
+    assert_errno(dir.create_dir_at("other").await, EROFS);
+    assert_errno(dir.unlink_at("file").await, EROFS);
+    assert_eq!(fs::read(&file).await.unwrap(), b"0123456789");
+    // The other disk's refusals are those that are counted.
+    assert_errno(File::create(disk.join("closed-30-file")).await, EROFS);
 }

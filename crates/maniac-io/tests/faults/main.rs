@@ -19,6 +19,7 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_thr
 
 const EIO: i32 = 5;
 const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const EPIPE: i32 = 32;
