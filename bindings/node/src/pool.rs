@@ -5,6 +5,7 @@ use crate::outcome::Outcome;
 use maniac::driver::host::{Job, Offload, Unparker};
 use maniac::runtime::{Handle, HugePages, PoolMetrics, Runtime, RuntimeBuilder};
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +79,38 @@ pub(crate) fn run(job: impl FnOnce() + Send + 'static) {
         // Its result comes through the mailbox.
         drop(task);
     }
+}
+
+/// Look-ups of names at once, of all environments: slow name servers must not take all of the threads that files want too.
+const MAX_NAMES: usize = 32;
+
+type Lookup = Box<dyn FnOnce() + Send>;
+
+/// How many threads look names up, and what waits for one of them: each environment has as many under way as `net-lookup.ts` lets it.
+static NAMES: Mutex<(usize, VecDeque<Lookup>)> = Mutex::new((0, VecDeque::new()));
+
+/// Runs `job`, which looks a name up, on one of the threads that do that.
+pub(crate) fn look_up(job: impl FnOnce() + Send + 'static) {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if names.0 == MAX_NAMES {
+        return names.1.push_back(Box::new(job));
+    }
+    names.0 += 1;
+    drop(names);
+    run(move || {
+        job();
+        while let Some(next) = next_lookup() {
+            next();
+        }
+    });
+}
+
+/// What the thread does next; with nothing left it is free for all else.
+fn next_lookup() -> Option<Lookup> {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let next = names.1.pop_front();
+    names.0 -= usize::from(next.is_none());
+    next
 }
 
 /// The pool, for the driver's operations.

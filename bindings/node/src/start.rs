@@ -107,19 +107,29 @@ impl Engine {
 
     fn offload_with(&mut self, mut request: Request, fds: [Option<SharedFd>; 2]) {
         without_region(&mut request);
-        self.run(request.id, move || calls::perform(request, fds));
+        let (id, is_name) = (request.id, request.code == op::RESOLVE);
+        let job = self.job(id, move || calls::perform(request, fds));
+        if is_name { pool::look_up(job) } else { pool::run(job) }
     }
 
     /// Has a thread of the pool call `work`.
     fn run(&mut self, id: usize, work: impl FnOnce() -> Outcome + Send + 'static) {
+        pool::run(self.job(id, work));
+    }
+
+    /// `work` for a thread of the pool, and its outcome's way back.
+    fn job<F>(&mut self, id: usize, work: F) -> impl FnOnce() + Send + use<F>
+    where
+        F: FnOnce() -> Outcome + Send + 'static,
+    {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         self.flights[id] = Some(Flight::Pool(stop));
         let reply = Reply::new(self.mailbox.clone(), id);
-        pool::run(move || {
+        move || {
             let stopped = stopped.load(Ordering::Relaxed);
             reply.send(if stopped { Outcome::failed(Errno::CANCELED) } else { work() });
-        });
+        }
     }
 
     fn close(&mut self, number: i32) -> Outcome {
