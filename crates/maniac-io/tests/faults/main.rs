@@ -13,6 +13,7 @@ mod support;
 mod disk;
 mod files;
 mod peers;
+mod pipes;
 
 use maniac_runtime::runtime::DriverKind;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
