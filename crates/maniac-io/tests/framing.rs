@@ -37,7 +37,7 @@ where
     bytes.to_vec()
 }
 
-/// Sends `bytes` in two pieces, cut at each place, and then one by one; gives the frames of each time. No piece is sent before all of the
+/// Sends `bytes` in two pieces, cut at each place, and then one by one; gives the frames of each time. A piece is sent when the
 /// one before was read.
 async fn cut<C: Decoder + Clone>(codec: C, bytes: &[u8]) -> Vec<Vec<C::Item>>
 where
@@ -57,7 +57,10 @@ where
             }
         }
         drop(sender);
-        assert!(framed.next().await.is_none(), "nothing more, and no error");
+        // A task whose time is up reads nothing, whatever there is, and has it here.
+        while let Some(frame) = framed.next().await {
+            frames.push(frame.unwrap());
+        }
         all.push(frames);
     }
     all
