@@ -115,10 +115,10 @@ function rustSteps() {
     },
     ...FAULTS.map(({ faults, about, skips }) => ({
       name: `rust-ring-${faults}`,
-      about: `drivers and I/O ${about}`,
+      about: `the crates that reach a driver ${about}`,
       unable: uringRefused,
       command: [
-        ...[...CARGO_TEST, ...TARGETS, "--package=maniac-driver", "--package=maniac-io", "--"],
+        ...[...CARGO_TEST, ...TARGETS, ...select(onDriver), "--"],
         ...skips.flatMap((test) => ["--skip", test]),
       ],
       env: { MANIAC_DRIVER: "uring", MANIAC_RING_FAULTS: faults },
