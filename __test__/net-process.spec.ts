@@ -1,4 +1,8 @@
 /** Sockets and their process: when it stays, errors of listeners, Workers that end with sockets in flight. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
 import { type Ended, run } from "./fakes/subprocess.js";
 
@@ -165,4 +169,62 @@ test("Workers that end with sockets in flight, in any order", async (t) => {
   `);
   t.is(stdout, "true\n", stderr);
   t.is(code, 0);
+});
+
+test("names that take long to resolve, looked up by many Workers, keep no file waiting", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "maniac-names-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  // The file of aliases that the resolver reads for each name: a named pipe here, so that it takes until somebody writes.
+  const aliases = join(folder, "aliases");
+  execFileSync("mkfifo", [aliases]);
+  const { code, stdout, stderr } = await run(
+    [
+      "--input-type=module",
+      "--eval",
+      `
+      import * as fs from "maniac/fs";
+      import { lookup } from "maniac/net";
+      import { constants, openSync } from "node:fs";
+      import { Worker } from "node:worker_threads";
+      let ended = 0;
+      const lookUp = () => lookup("maniac-nowhere").catch(() => undefined).then(() => { ended++; });
+      const source = 'import { lookup } from "maniac/net"; import { parentPort } from "node:worker_threads";'
+        + 'for (let count = 0; count < 64; count++) lookup("maniac-nowhere").catch(() => undefined).then(() => parentPort.postMessage("ended"));'
+        + 'setImmediate(() => parentPort.postMessage("begun")); setInterval(() => undefined, 1e6);';
+      // Together more than there are threads.
+      await Promise.all(Array.from({ length: 5 }, () => new Promise((resolve, reject) => {
+        const worker = new Worker(source, { eval: true });
+        worker.on("error", reject).on("message", (what) => (what === "begun" ? resolve() : ended++));
+      })));
+      for (let count = 0; count < 64; count++) lookUp();
+      // A writer is let in if somebody reads: a resolver that waits.
+      for (let writer; writer === undefined && ended < 6 * 64; await new Promise(setImmediate)) {
+        try {
+          writer = openSync(process.env.HOSTALIASES, constants.O_WRONLY | constants.O_NONBLOCK);
+        } catch {}
+      }
+      for (let number = 0; number < 50; number++) {
+        const path = ${JSON.stringify(folder)} + "/" + number;
+        await fs.writeFile(path, "text");
+        const file = await fs.open(path, "r+");
+        await file.write("T", 0);
+        await file.sync();
+        await file.close();
+        await fs.copyFile(path, path + "-copy");
+        await fs.rename(path + "-copy", path + "-moved");
+        if (String(await fs.readFile(path)) !== "Text") throw new Error(path);
+        await fs.mkdir(path + "-folder/below", { recursive: true });
+      }
+      console.log((await fs.readdir(${JSON.stringify(folder)})).length, ended);
+      process.exit(0);
+    `,
+    ],
+    { HOSTALIASES: aliases, UV_THREADPOOL_SIZE: "4" },
+  );
+  t.is(code, 0, stderr);
+  if (stdout.endsWith(` ${6 * 64}\n`)) {
+    t.log("not shown: this system's resolver reads no file of aliases");
+  } else {
+    t.is(stdout, "151 0\n", stderr);
+  }
 });

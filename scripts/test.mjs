@@ -30,15 +30,21 @@ const LIMITS = /** @type {const} */ ([
 ]);
 /** Kernels that are older or poorer than this one, as far as a ring can tell. */
 const FAULTS = [
-  { faults: "old", about: "drivers and I/O on a ring of about Linux 5.6", skips: ["setup::"] },
+  { faults: "old", about: "on a ring of about Linux 5.6", skips: ["setup::"] },
   // What goes along with another's write is sent by the ring; that nothing is allocated is said of operations that it does.
   {
     faults: "bare",
-    about: "the same on a ring that knows next to nothing",
+    about: "on a ring that knows next to nothing",
     skips: ["setup::", "streams::gathered", "a_warm_uring"],
   },
 ];
 const SPECS = [...nodeModule("ava/entrypoints/cli.mjs"), "--tap"];
+/** Without compilers, tours and hashes, which learn nothing new from another driver. */
+const SPECS_OF_DRIVERS = [
+  ...SPECS,
+  "target/js/__test__/*.spec.js",
+  "!**/{beside,cli,docs,example-addon,jobs*}.spec.js",
+];
 const build = buildSteps();
 const built = build.map(({ name }) => name);
 
@@ -109,10 +115,10 @@ function rustSteps() {
     },
     ...FAULTS.map(({ faults, about, skips }) => ({
       name: `rust-ring-${faults}`,
-      about,
+      about: `the crates that reach a driver ${about}`,
       unable: uringRefused,
       command: [
-        ...[...CARGO_TEST, ...TARGETS, "--package=maniac-driver", "--package=maniac-io", "--"],
+        ...[...CARGO_TEST, ...TARGETS, ...select(onDriver), "--"],
         ...skips.flatMap((test) => ["--skip", test]),
       ],
       env: { MANIAC_DRIVER: "uring", MANIAC_RING_FAULTS: faults },
@@ -196,12 +202,17 @@ function nodeSteps() {
       about: `the specs of the facade ${about}`,
       after: built,
       unable: () => wrapperRefused(wrapper),
-      // Compilers, tours, hashes: they learn nothing new here.
-      command: [
-        ...["cargo", "xtask", wrapper, "--"],
-        ...[...SPECS, "target/js/__test__/*.spec.js", "!**/{beside,cli,docs,example-addon,jobs*}.spec.js"],
-      ],
+      command: ["cargo", "xtask", wrapper, "--", ...SPECS_OF_DRIVERS],
       env: { MANIAC_DRIVER: "auto" },
+      count: tap,
+    })),
+    ...FAULTS.map(({ faults, about }) => ({
+      name: `node-ring-${faults}`,
+      about: `the specs of the facade ${about}`,
+      after: built,
+      unable: uringRefused,
+      command: SPECS_OF_DRIVERS,
+      env: { MANIAC_DRIVER: "uring", MANIAC_RING_FAULTS: faults },
       count: tap,
     })),
     {

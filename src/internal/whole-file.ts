@@ -157,7 +157,12 @@ async function writeBytes(
     }
     const request = onDescriptor(WRITE_HANDLE, descriptor);
     request.carry(bytes.subarray(done, done + CHUNK));
-    done += await submitOn<number>(descriptor, request, signal);
+    const count = await submitOn<number>(descriptor, request, signal);
+    if (count === 0) {
+      // No error, and no end either.
+      throw osError(errnoOf("EIO"), "write");
+    }
+    done += count;
   }
 }
 

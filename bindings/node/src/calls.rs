@@ -209,11 +209,29 @@ fn read_for_region(request: &Request, fd: BorrowedFd<'_>, region: Region) -> Out
 
 fn write(request: &Request, fd: BorrowedFd<'_>) -> Outcome {
     let Payload::Bytes(bytes) = &request.payload else { return Outcome::failed(Errno::INVAL) };
-    let result = retry_on_intr(|| match u64::try_from(request.position) {
-        Ok(offset) => rustix::io::pwrite(fd, bytes, offset),
-        Err(_) => rustix::io::write(fd, bytes),
-    });
-    result.map_or_else(Outcome::failed, Outcome::number)
+    write_from(fd, bytes, 0, u64::try_from(request.position).ok())
+}
+
+/// Writes what follows the first `done` bytes, at `position` with those, or at the cursor; tells how much is written in all. As libuv: a call
+/// that wrote less than it was asked for is followed by another, and an error after some bytes is left for the caller's next call to find.
+pub(crate) fn write_from(
+    fd: BorrowedFd<'_>,
+    bytes: &[u8],
+    mut done: usize,
+    position: Option<u64>,
+) -> Outcome {
+    loop {
+        let rest = &bytes[done..];
+        let result = retry_on_intr(|| match position {
+            Some(offset) => rustix::io::pwrite(fd, rest, offset + done as u64),
+            None => rustix::io::write(fd, rest),
+        });
+        match result {
+            Err(errno) if done == 0 => return Outcome::failed(errno),
+            Ok(count) if (1..rest.len()).contains(&count) => done += count,
+            result => return Outcome::number(done + result.unwrap_or(0)),
+        }
+    }
 }
 
 fn read_file(request: &Request) -> Outcome {
@@ -297,6 +315,8 @@ fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> (usize, Result<(), Errno>) {
     let mut done = 0;
     while done < bytes.len() {
         match retry_on_intr(|| rustix::io::write(fd, &bytes[done..])) {
+            // No error, and no end either.
+            Ok(0) => return (done, Err(Errno::IO)),
             Ok(count) => done += count,
             Err(errno) => return (done, Err(errno)),
         }

@@ -118,6 +118,9 @@ fn by_hand(
                 Some(offset) => retry_on_intr(|| rustix::io::pwrite(to, rest, offset))?,
                 None => retry_on_intr(|| rustix::io::write(to, rest))?,
             };
+            if written == 0 {
+                return Err(Errno::IO);
+            }
             to_offset = to_offset.map(|offset| offset + written as u64);
             rest = &rest[written..];
         }

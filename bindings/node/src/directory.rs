@@ -94,7 +94,8 @@ pub(crate) fn make_all(path: &CStr, mode: Mode) -> Result<Outcome, Errno> {
             },
             Err(errno @ (Errno::ACCESS | Errno::NOSPC | Errno::NOTDIR | Errno::PERM)) => return Err(errno),
             Err(errno) => {
-                if !stat::stat_path(&name, true)?.is_dir() {
+                // What is not there could not be made: on a read-only file system Node's own says only that it is not there.
+                if !stat::stat_path(&name, true).map_err(|_| errno)?.is_dir() {
                     let inner = errno == Errno::EXIST && wanted.len() > 1;
                     return Err(if inner { Errno::NOTDIR } else { errno });
                 }

@@ -13,6 +13,7 @@ use crate::region::{Block, Region, Regions};
 use crate::request::{Request, Sources};
 use crate::share::{self, Share};
 use crate::stat;
+use maniac::buf::RawBufRead;
 use maniac::driver::host::{Completions, Driver, DriverConfig};
 use maniac::driver::op::{Fsync, ReadAt, WriteAt};
 use maniac::driver::{DriverKind, Op, SharedFd};
@@ -41,9 +42,15 @@ pub(crate) enum Flight {
     Shared,
     Read(Op<ReadAt<Vec<u8>>>),
     ReadRegion(Op<ReadAt<Region>>),
-    Write(Op<WriteAt<Vec<u8>>>),
-    WriteRegion(Op<WriteAt<Region>>),
+    Write(Op<WriteAt<Vec<u8>>>, Goal),
+    WriteRegion(Op<WriteAt<Region>>, Goal),
     Sync(Op<Fsync>),
+}
+
+/// Where a write goes, should there be more to write.
+pub(crate) struct Goal {
+    pub(crate) fd: SharedFd,
+    pub(crate) position: u64,
 }
 
 /// JavaScript's three arrays. See [INV-1].
@@ -247,8 +254,8 @@ impl Engine {
             Some(Some(Flight::Pool(stop))) => stop.store(true, Ordering::Relaxed),
             Some(Some(Flight::Read(op))) => self.driver.cancel(op),
             Some(Some(Flight::ReadRegion(op))) => self.driver.cancel(op),
-            Some(Some(Flight::Write(op))) => self.driver.cancel(op),
-            Some(Some(Flight::WriteRegion(op))) => self.driver.cancel(op),
+            Some(Some(Flight::Write(op, _))) => self.driver.cancel(op),
+            Some(Some(Flight::WriteRegion(op, _))) => self.driver.cancel(op),
             Some(Some(Flight::Sync(op))) => self.driver.cancel(op),
             _ => (),
         }
@@ -309,10 +316,6 @@ impl Engine {
             Ok(_) => Outcome::bytes(buffer),
             Err(error) => Outcome::failed(errno_of(&error)),
         };
-        let number = |result: io::Result<usize>| match result {
-            Ok(count) => Outcome::number(count),
-            Err(error) => Outcome::failed(errno_of(&error)),
-        };
         let ended = match flight {
             Flight::Pool(_) | Flight::Shared => Err(flight),
             Flight::Read(op) => {
@@ -321,11 +324,22 @@ impl Engine {
             Flight::ReadRegion(op) => {
                 op.try_take().map(|(result, _)| in_region(result)).map_err(Flight::ReadRegion)
             }
-            Flight::Write(op) => op.try_take().map(|(result, _)| number(result)).map_err(Flight::Write),
-            Flight::WriteRegion(op) => {
-                op.try_take().map(|(result, _)| number(result)).map_err(Flight::WriteRegion)
-            }
-            Flight::Sync(op) => op.try_take().map(|result| number(result.map(|()| 0))).map_err(Flight::Sync),
+            Flight::Write(op, goal) => match op.try_take() {
+                Ok((result, bytes)) => return self.wrote(id, result, goal, bytes.len(), || bytes),
+                Err(op) => Err(Flight::Write(op, goal)),
+            },
+            Flight::WriteRegion(op, goal) => match op.try_take() {
+                Ok((result, region)) => {
+                    return self.wrote(id, result, goal, region.buf_len(), || region.copy());
+                }
+                Err(op) => Err(Flight::WriteRegion(op, goal)),
+            },
+            Flight::Sync(op) => match op.try_take() {
+                Ok(result) => {
+                    Ok(result.map_or_else(|error| Outcome::failed(errno_of(&error)), |()| Outcome::default()))
+                }
+                Err(op) => Err(Flight::Sync(op)),
+            },
         };
         match ended {
             Ok(outcome) => self.put(id, outcome),

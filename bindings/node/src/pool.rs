@@ -5,6 +5,7 @@ use crate::outcome::Outcome;
 use maniac::driver::host::{Job, Offload, Unparker};
 use maniac::runtime::{Handle, HugePages, PoolMetrics, Runtime, RuntimeBuilder};
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -83,6 +84,64 @@ pub(crate) fn run(job: impl FnOnce() + Send + 'static) {
 /// Runs `future` as a task of the runtime; false if there is none.
 pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
     runtime().is_some_and(|handle| handle.try_spawn(future).is_ok())
+}
+
+/// Look-ups of names at once, of all environments: slow name servers must not take all of the threads that files want too.
+const MAX_NAMES: usize = 32;
+
+type Lookup = Box<dyn FnOnce() + Send>;
+
+/// How many threads look names up, and what waits for one of them: each environment has as many under way as `net-lookup.ts` lets it.
+static NAMES: Mutex<(usize, VecDeque<Lookup>)> = Mutex::new((0, VecDeque::new()));
+
+/// Runs `job`, which looks a name up, on one of the threads that do that.
+pub(crate) fn look_up(job: impl FnOnce() + Send + 'static) {
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if names.0 == MAX_NAMES {
+        return names.1.push_back(Box::new(job));
+    }
+    names.0 += 1;
+    drop(names);
+    let mut thread = LookupThread { counted: true };
+    run(move || {
+        job();
+        while let Some(next) = thread.next() {
+            next();
+        }
+    });
+}
+
+/// One of the threads that look names up.
+struct LookupThread {
+    counted: bool,
+}
+
+impl LookupThread {
+    /// What the thread does next; with nothing left it is free for all else.
+    fn next(&mut self) -> Option<Lookup> {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = names.1.pop_front();
+        if next.is_none() {
+            // Under the lock: whoever comes from now on sees that a thread is missing.
+            names.0 -= 1;
+            self.counted = false;
+        }
+        next
+    }
+}
+
+impl Drop for LookupThread {
+    fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
+        // The system gave no thread, or a look-up panicked. What waits is another thread's, or there is nobody for it.
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.0 -= 1;
+        let lost = if names.0 == 0 { std::mem::take(&mut names.1) } else { VecDeque::new() };
+        drop(names);
+        drop(lost);
+    }
 }
 
 /// The pool, for the driver's operations.

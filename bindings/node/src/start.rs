@@ -1,6 +1,6 @@
 //! How each operation begins: done on the spot where it cannot wait, else given to the driver or to the pool.
 
-use crate::engine::{Engine, Flight, SLAB_RESULT_MAX, in_region};
+use crate::engine::{Engine, Flight, Goal, SLAB_RESULT_MAX, in_region};
 use crate::layout::{DATA_NONE, DATA_SLAB, op};
 use crate::outcome::{Outcome, errno_of};
 use crate::pool::{self, Reply};
@@ -107,9 +107,13 @@ impl Engine {
 
     fn offload_with(&mut self, mut request: Request, fds: [Option<SharedFd>; 2]) {
         without_region(&mut request);
-        let short = request.is_short();
-        let job = self.job(request.id, move || calls::perform(request, fds));
-        if short { lane::run(job) } else { pool::run(job) }
+        let (id, is_name, is_short) = (request.id, request.code == op::RESOLVE, request.is_short());
+        let job = self.job(id, move || calls::perform(request, fds));
+        match (is_name, is_short) {
+            (true, _) => pool::look_up(job),
+            (_, true) => lane::run(job),
+            _ => pool::run(job),
+        }
     }
 
     /// Has a thread of the pool call `work`.
@@ -117,12 +121,11 @@ impl Engine {
         pool::run(self.job(id, work));
     }
 
-    /// Operation `id` as what a thread of the pool does.
-    fn job<F: FnOnce() -> Outcome + Send + 'static>(
-        &mut self,
-        id: usize,
-        work: F,
-    ) -> impl FnOnce() + Send + use<F> {
+    /// Operation `id` as what a thread of the pool does: `work`, and its outcome's way back.
+    fn job<F>(&mut self, id: usize, work: F) -> impl FnOnce() + Send + use<F>
+    where
+        F: FnOnce() -> Outcome + Send + 'static,
+    {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = stop.clone();
         self.flights[id] = Some(Flight::Pool(stop));
@@ -261,21 +264,43 @@ impl Engine {
         match std::mem::take(&mut request.payload) {
             Payload::None => self.put(id, Outcome::failed(Errno::INVAL)),
             Payload::Region(region) => {
-                let op = WriteAt::new(fd, region, position);
-                self.flights[id] = Some(Flight::WriteRegion(self.driver.submit_with_token(op, id as u64)));
+                let op = WriteAt::new(fd.clone(), region, position);
+                let op = self.driver.submit_with_token(op, id as u64);
+                self.flights[id] = Some(Flight::WriteRegion(op, Goal { fd, position }));
             }
             Payload::Bytes(bytes) => {
                 if bytes.len() <= INLINE_WRITE_MAX {
                     match sys::write_at_nowait(&fd, &bytes, position) {
-                        // What a full pipe or cache left is the caller's to write again, as with write(2).
-                        Ok(Some(count)) => return self.put(id, Outcome::number(count)),
                         Ok(None) => (),
-                        Err(error) => return self.put(id, Outcome::failed(errno_of(&error))),
+                        result => {
+                            let (result, length) = (result.map(Option::unwrap_or_default), bytes.len());
+                            return self.wrote(id, result, Goal { fd, position }, length, || bytes);
+                        }
                     }
                 }
-                let op = WriteAt::new(fd, bytes, position);
-                self.flights[id] = Some(Flight::Write(self.driver.submit_with_token(op, id as u64)));
+                let op = WriteAt::new(fd.clone(), bytes, position);
+                let op = self.driver.submit_with_token(op, id as u64);
+                self.flights[id] = Some(Flight::Write(op, Goal { fd, position }));
             }
+        }
+    }
+
+    /// A write of `length` bytes has ended. If that was before its end, a thread of the pool goes on: a full device then says so.
+    pub(crate) fn wrote(
+        &mut self,
+        id: usize,
+        result: io::Result<usize>,
+        goal: Goal,
+        length: usize,
+        bytes: impl FnOnce() -> Vec<u8>,
+    ) {
+        match result {
+            Ok(done) if (1..length).contains(&done) => {
+                let bytes = bytes();
+                self.run(id, move || calls::write_from(goal.fd.as_fd(), &bytes, done, Some(goal.position)));
+            }
+            Ok(count) => self.put(id, Outcome::number(count)),
+            Err(error) => self.put(id, Outcome::failed(errno_of(&error))),
         }
     }
 

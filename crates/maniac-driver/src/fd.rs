@@ -57,6 +57,9 @@ pub(crate) struct FdInner {
     fd: UnsafeCell<Option<OwnedDescriptor>>,
     /// Whether O_NONBLOCK is known to be set.
     nonblocking: AtomicBool,
+    /// Whether a program serves the file, once the system was asked.
+    #[cfg(maniac_uring)]
+    served: std::sync::OnceLock<bool>,
     /// The readiness state, once something waits for it. A lock, since it is taken once for each wait on a
     /// descriptor, not for each operation.
     io: Mutex<Option<Arc<IoState>>>,
@@ -87,6 +90,8 @@ impl SharedFd {
             handles: AtomicU32::new(1),
             fd: UnsafeCell::new(Some(fd)),
             nonblocking: AtomicBool::new(false),
+            #[cfg(maniac_uring)]
+            served: std::sync::OnceLock::new(),
             io: Mutex::new(None),
             waiter: Mutex::new(Waiter::default()),
         };
@@ -142,6 +147,12 @@ impl SharedFd {
             self.inner.nonblocking.store(true, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Whether a program serves the file (fuse(4)). The system is asked once.
+    #[cfg(maniac_uring)]
+    pub(crate) fn is_served(&self) -> bool {
+        *self.inner.served.get_or_init(|| crate::sys::is_served(self))
     }
 
     pub(crate) fn inner(&self) -> &Arc<FdInner> {

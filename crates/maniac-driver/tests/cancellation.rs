@@ -13,9 +13,9 @@ mod support;
 use maniac_driver::buf::{BufferPool, BufferPoolConfig};
 use maniac_driver::op::splice::End;
 use maniac_driver::op::{
-    Accept, Allocate, Close, Connect, Fsync, MkdirAt, OpenAt, Operation, PollOnce, Read, ReadAt, Recv,
-    RecvFrom, RenameAt, Send, SendTo, Splice, StatAt, StatFile, SyncRange, Tee, UnlinkAt, Write, WriteAt,
-    path::OpenHow,
+    Accept, Allocate, Close, Connect, CopyRange, Fsync, LinkAt, MkdirAt, OpenAt, Operation, PollOnce, Read,
+    ReadAt, ReadLinkAt, ReadVectoredAt, Recv, RecvFrom, RenameAt, Send, SendTo, Shutdown, Splice, StatAt,
+    StatFile, SymlinkAt, SyncRange, Tee, Truncate, UnlinkAt, Write, WriteAt, WriteVectoredAt, path::OpenHow,
 };
 use maniac_driver::{Interest, Op, Registration, SharedFd, sys};
 use socket2::{Domain, Socket, Type};
@@ -27,6 +27,9 @@ use support::{Flavour, Random, Rig, open_descriptors, pair, peek, pipe};
 fn goal() -> u64 {
     if support::deep() { 400_000 } else { 25_000 }
 }
+
+/// The length of the file that is read and written.
+const FILE: usize = 100_000;
 
 struct World {
     rig: Rig,
@@ -94,7 +97,7 @@ impl World {
         let reader = Registration::new(a, &rig.driver.remote()).unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
-        let file = rig.dir.file("file", &[7; 100_000]);
+        let file = rig.dir.file("file", &[7; FILE]);
         Self {
             random: Random::from_env(&format!("{flavour:?}")),
             bufs: BufferPool::new(BufferPoolConfig::new()),
@@ -173,7 +176,15 @@ impl World {
     fn step(&mut self) {
         match self.random.below(20) {
             0..=3 => self.stream_step(),
+            4 if self.random.chance(3) => {
+                let bufs = vec![self.buf(), self.buf()];
+                self.act(ReadVectoredAt::new(self.file.clone(), bufs, self.file_offset()));
+            }
             4 => self.act(ReadAt::new(self.file.clone(), self.buf(), self.file_offset())),
+            5 if self.random.chance(3) => {
+                let bufs = vec![self.full_buf(), self.full_buf()];
+                self.act(WriteVectoredAt::new(self.file.clone(), bufs, 0));
+            }
             5 => self.act(WriteAt::new(self.file.clone(), self.full_buf(), 0)),
             6 if self.random.chance(2) => {
                 self.act(SyncRange::new(self.file.clone(), self.file_offset(), 4096));
@@ -182,6 +193,7 @@ impl World {
                 self.act(Allocate::new(self.file.clone(), self.file_offset(), 4096));
             }
             6 if self.random.chance(2) => self.act(StatFile::new(self.file.clone())),
+            6 if self.random.chance(2) => self.act(Truncate::new(self.file.clone(), FILE as u64)),
             6 => self.act(Fsync::data(self.file.clone())),
             7 => self.accept(),
             8 => self.connect(),
@@ -191,6 +203,7 @@ impl World {
                 self.act(Recv::new(a, self.buf(), 0));
             }
             10 => self.act(Recv::new(pair().0, self.buf(), 0)),
+            11 if self.random.chance(4) => self.act(Shutdown::new(pair().0, std::net::Shutdown::Write)),
             11 => self.act(Send::new(pair().0, self.full_buf(), 0)),
             12 => self.open(),
             13 => self.paths(),
@@ -284,11 +297,14 @@ impl World {
         let name = |at: u64| format!("path-{at}");
         let (a, b) = (name(self.random.below(5)), name(self.random.below(5)));
         let (a, b) = (self.rig.dir.join(&a), self.rig.dir.join(&b));
-        match self.random.below(5) {
+        match self.random.below(8) {
             0 => self.act(MkdirAt::new(None, a, 0o700).unwrap()),
             1 => self.act(RenameAt::new(None, a, None, b).unwrap()),
             2 => self.act(UnlinkAt::directory(None, a).unwrap()),
             3 => self.act(UnlinkAt::file(None, a).unwrap()),
+            4 => self.act(LinkAt::new(None, a, None, b).unwrap()),
+            5 => self.act(SymlinkAt::new("path-0", None, b).unwrap()),
+            6 => self.act(ReadLinkAt::new(None, a).unwrap()),
             _ => self.act(StatAt::new(None, a, true).unwrap()),
         }
     }
@@ -298,7 +314,8 @@ impl World {
         if self.random.chance(2) {
             sys::write(&a_writer, b"some").unwrap();
         }
-        match self.random.below(3) {
+        match self.random.below(4) {
+            3 => self.act(CopyRange::new((self.file.clone(), 0), (self.file.clone(), 50_000), 1000)),
             0 => self.act(Splice::new(End::at(self.file.clone(), 0), End::stream(a_writer), 1000)),
             1 => self.act(Tee::new(a_reader, b_writer, 1000)),
             _ => self.act(Splice::new(End::stream(a_reader), End::stream(b_writer), 1000)),

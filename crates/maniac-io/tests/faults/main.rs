@@ -10,14 +10,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod disk;
 mod files;
 mod peers;
+mod pipes;
 
 use maniac_runtime::runtime::DriverKind;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
 
 const EIO: i32 = 5;
 const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 const EPIPE: i32 = 32;

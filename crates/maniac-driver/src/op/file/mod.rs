@@ -66,7 +66,7 @@ unsafe impl<B: RawBufWrite> Operation for ReadAt<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<super::Entry> {
-        crate::sys::offset(self.offset).ok()?;
+        uring::positioned(&self.fd, self.offset)?;
         Some(uring::read(&self.fd, &mut self.buf, self.offset))
     }
 
@@ -117,7 +117,7 @@ unsafe impl<B: RawBufRead> Operation for WriteAt<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<super::Entry> {
-        crate::sys::offset(self.offset).ok()?;
+        uring::positioned(&self.fd, self.offset)?;
         Some(uring::write(&self.fd, &self.buf, self.offset))
     }
 

@@ -55,7 +55,7 @@ unsafe impl<B: RawBufWrite> Operation for ReadVectoredAt<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<crate::op::Entry> {
-        crate::sys::offset(self.offset).ok()?;
+        super::uring::positioned(&self.fd, self.offset)?;
         self.prepare();
         Some(super::uring::readv(&self.fd, &self.vectors.0, self.offset))
     }
@@ -115,7 +115,7 @@ unsafe impl<B: RawBufRead> Operation for WriteVectoredAt<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<crate::op::Entry> {
-        crate::sys::offset(self.offset).ok()?;
+        super::uring::positioned(&self.fd, self.offset)?;
         self.prepare();
         Some(super::uring::writev(&self.fd, &self.vectors.0, self.offset))
     }

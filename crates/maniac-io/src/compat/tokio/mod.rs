@@ -1,5 +1,35 @@
 //! tokio's I/O traits, which need nothing of its runtime; and, with the feature `tokio-compat-rt`, a runtime of tokio's for types that do (its
 //! sockets, its timers).
+//!
+//! So whatever takes a stream by these traits takes one of ours: a socket as it is, what has only the traits of [`io`](crate::io) in a
+//! [`TokioCompat`]. Framing, for one, is that of `tokio_util` (its feature `codec`):
+//!
+//! ```
+//! use futures_util::{SinkExt, StreamExt};
+//! use maniac_io::compat::tokio::TokioCompat;
+//! use maniac_io::io::BufReader;
+//! use maniac_io::net::{TcpListener, TcpStream};
+//! use tokio_util::codec::{Framed, FramedRead, LinesCodec};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # maniac_runtime::runtime::Runtime::new_single_threaded().unwrap().block_on(async {
+//! let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! let client = TcpStream::connect(listener.local_addr()?).await?;
+//! let (server, _) = listener.accept().await?;
+//!
+//! // A limit, since the peer decides how long a line is.
+//! let mut client = Framed::new(client, LinesCodec::new_with_max_length(1024));
+//! client.send("one").await?;
+//! client.send("two").await?;
+//! drop(client);
+//!
+//! let source = TokioCompat::new(BufReader::new(server));
+//! let mut lines = FramedRead::new(source, LinesCodec::new_with_max_length(1024));
+//! assert_eq!(lines.next().await.transpose()?.as_deref(), Some("one"));
+//! assert_eq!(lines.next().await.transpose()?.as_deref(), Some("two"));
+//! assert!(lines.next().await.is_none());
+//! # Ok(()) })
+//! # }
+//! ```
 
 #[cfg(feature = "tokio-compat-rt")]
 mod reactor;
