@@ -1,7 +1,7 @@
 //! Descriptors that operations share: one cannot be closed, and its number not be reused, while the kernel works with it.
 
 use crate::ready::IoState;
-use crate::shim::{AtomicU32, Mutex, UnsafeCell, lock, ordering};
+use crate::shim::{AtomicU32, Mutex, MutexGuard, UnsafeCell, lock, ordering};
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -57,18 +57,17 @@ pub(crate) struct FdInner {
     fd: UnsafeCell<Option<OwnedDescriptor>>,
     /// Whether O_NONBLOCK is known to be set.
     nonblocking: AtomicBool,
-    /// The readiness state, once something waits for it. A lock, since it is taken once for each wait on a
-    /// descriptor, not for each operation.
-    io: Mutex<Option<Arc<IoState>>>,
-    /// Who waits to be the last. A lock, since it is taken only while `AWAITED` is set.
-    waiter: Mutex<Waiter>,
+    /// What comes with use. A lock, since it is taken once for each wait on a descriptor, not for each operation.
+    late: Mutex<Late>,
 }
 
 #[derive(Default)]
-struct Waiter {
-    /// Whether an [`UnwrapLast`] waits: the first takes it, a second one steps back.
-    taken: bool,
-    waker: Option<Waker>,
+pub(crate) struct Late {
+    /// The readiness state, once something waits for it.
+    pub(crate) io: Option<Arc<IoState>>,
+    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. In
+    /// a box, since descriptors are many and those who wait so are few.
+    last: Option<Box<Waker>>,
 }
 
 // SAFETY: [INV-5] `fd` is read by handles, which exist only before it is written, and written once, alone.
@@ -83,12 +82,29 @@ unsafe impl Sync for SharedFd {}
 impl SharedFd {
     /// Takes the descriptor over.
     pub fn new(fd: OwnedDescriptor) -> Self {
+        Self::known(fd, false)
+    }
+
+    /// Takes over a descriptor that has O_NONBLOCK, as those of [`Accept`](crate::op::Accept) have: the system is not asked again.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use maniac_driver::SharedFd;
+    /// let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    /// socket.set_nonblocking(true).unwrap();
+    /// SharedFd::new_nonblocking(socket.into()).set_nonblocking().unwrap();
+    /// # }
+    /// ```
+    pub fn new_nonblocking(fd: OwnedDescriptor) -> Self {
+        Self::known(fd, true)
+    }
+
+    fn known(fd: OwnedDescriptor, nonblocking: bool) -> Self {
         let inner = FdInner {
             handles: AtomicU32::new(1),
             fd: UnsafeCell::new(Some(fd)),
-            nonblocking: AtomicBool::new(false),
-            io: Mutex::new(None),
-            waiter: Mutex::new(Waiter::default()),
+            nonblocking: AtomicBool::new(nonblocking),
+            late: Mutex::new(Late::default()),
         };
         Self { inner: ManuallyDrop::new(Arc::new(inner)) }
     }
@@ -150,8 +166,8 @@ impl SharedFd {
 }
 
 impl FdInner {
-    pub(crate) fn io(&self) -> &Mutex<Option<Arc<IoState>>> {
-        &self.io
+    pub(crate) fn late(&self) -> MutexGuard<'_, Late> {
+        lock(&self.late)
     }
 
     /// A handle, unless the last one is gone.
@@ -169,7 +185,7 @@ impl FdInner {
         // SAFETY: [INV-5] `handles` is zero for ever, and who brought it there (the caller) comes here once.
         let fd = self.fd.with_mut(|fd| unsafe { (*fd).take() }).expect("taken once");
         // The readiness registration must end before the descriptor's number can be reused.
-        let io = lock(&self.io).take();
+        let io = self.late().io.take();
         if let Some(io) = io {
             io.release(&fd);
         }
@@ -206,7 +222,7 @@ impl Drop for SharedFd {
                 }
                 Ok(_) => {
                     if let Some(inner) = held {
-                        let waker = lock(&inner.waiter).waker.take();
+                        let waker = inner.late().last.as_deref().cloned();
                         waker.inspect(Waker::wake_by_ref);
                     }
                     return;
@@ -249,7 +265,7 @@ impl fmt::Debug for SharedFd {
 #[must_use = "a future does nothing unless it is polled"]
 pub struct UnwrapLast {
     fd: Option<SharedFd>,
-    /// Whether this is the one that [`Waiter::taken`] speaks of.
+    /// Whether this is the one in [`Late::last`].
     waits: bool,
 }
 
@@ -265,15 +281,14 @@ impl Future for UnwrapLast {
             Ok(owned) => return Poll::Ready(Some(owned)),
             Err(fd) => fd,
         };
-        let waker = cx.waker().clone();
-        let mut waiter = lock(&fd.inner.waiter);
-        if waiter.taken && !self.waits {
-            drop(waiter);
+        let waker = Box::new(cx.waker().clone());
+        let mut late = fd.inner.late();
+        if late.last.is_some() && !self.waits {
+            drop(late);
             return Poll::Ready(None);
         }
-        waiter.taken = true;
-        let displaced = waiter.waker.replace(waker);
-        drop(waiter);
+        let displaced = late.last.replace(waker);
+        drop(late);
         drop(displaced);
         self.waits = true;
         // Who sees the mark comes to the lock after the waker was stored under it.
@@ -291,7 +306,7 @@ impl Future for UnwrapLast {
 impl Drop for UnwrapLast {
     fn drop(&mut self) {
         if let Some(fd) = self.fd.take().filter(|_| self.waits) {
-            let old = std::mem::take(&mut *lock(&fd.inner.waiter));
+            let old = fd.inner.late().last.take();
             drop(old);
         }
     }

@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 10_000;
 /// Where the client process finds the server; in this one it is not set.
 const ADDRESS: &str = "MANIAC_TEST_IDLE_ADDRESS";
 /// What a connection may cost in memory of the server's process, in bytes: a task, a socket, the driver's watch.
-const DEAR: usize = 4096;
+const DEAR: usize = 700;
 
 /// The process's memory is measured: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
