@@ -1,12 +1,14 @@
 //! Descriptors that operations share: one cannot be closed, and its number not be reused, while the kernel works with it.
 
 use crate::ready::IoState;
-use crate::shim::{AtomicU32, Mutex, UnsafeCell, lock, ordering};
+use crate::shim::{AtomicU32, Mutex, MutexGuard, UnsafeCell, lock, ordering};
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::sync::Arc;
+#[cfg(maniac_uring)]
+use std::sync::atomic::AtomicU8;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
@@ -50,6 +52,11 @@ pub struct SharedFd {
 /// Bit of [`FdInner::handles`]: an [`UnwrapLast`] waits for the others.
 const AWAITED: u32 = 1 << 31;
 
+#[cfg(maniac_uring)]
+const SERVED: u8 = 1;
+#[cfg(maniac_uring)]
+const NOT_SERVED: u8 = 2;
+
 pub(crate) struct FdInner {
     /// How many handles there are, and [`AWAITED`]. At zero the descriptor is gone, and stays so.
     handles: AtomicU32,
@@ -57,21 +64,20 @@ pub(crate) struct FdInner {
     fd: UnsafeCell<Option<OwnedDescriptor>>,
     /// Whether O_NONBLOCK is known to be set.
     nonblocking: AtomicBool,
-    /// Whether a program serves the file, once the system was asked.
+    /// Whether a program serves the file: [`SERVED`], [`NOT_SERVED`], or 0 until the system was asked.
     #[cfg(maniac_uring)]
-    served: std::sync::OnceLock<bool>,
-    /// The readiness state, once something waits for it. A lock, since it is taken once for each wait on a
-    /// descriptor, not for each operation.
-    io: Mutex<Option<Arc<IoState>>>,
-    /// Who waits to be the last. A lock, since it is taken only while `AWAITED` is set.
-    waiter: Mutex<Waiter>,
+    served: AtomicU8,
+    /// What comes with use. A lock, since it is taken once for each wait on a descriptor, not for each operation.
+    late: Mutex<Late>,
 }
 
 #[derive(Default)]
-struct Waiter {
-    /// Whether an [`UnwrapLast`] waits: the first takes it, a second one steps back.
-    taken: bool,
-    waker: Option<Waker>,
+pub(crate) struct Late {
+    /// The readiness state, once something waits for it.
+    pub(crate) io: Option<Arc<IoState>>,
+    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. In
+    /// a box, since descriptors are many and those who wait so are few.
+    last: Option<Box<Waker>>,
 }
 
 // SAFETY: [INV-5] `fd` is read by handles, which exist only before it is written, and written once, alone.
@@ -86,14 +92,31 @@ unsafe impl Sync for SharedFd {}
 impl SharedFd {
     /// Takes the descriptor over.
     pub fn new(fd: OwnedDescriptor) -> Self {
+        Self::known(fd, false)
+    }
+
+    /// Takes over a descriptor that has O_NONBLOCK, as those of [`Accept`](crate::op::Accept) have: the system is not asked again.
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use maniac_driver::SharedFd;
+    /// let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    /// socket.set_nonblocking(true).unwrap();
+    /// SharedFd::new_nonblocking(socket.into()).set_nonblocking().unwrap();
+    /// # }
+    /// ```
+    pub fn new_nonblocking(fd: OwnedDescriptor) -> Self {
+        Self::known(fd, true)
+    }
+
+    fn known(fd: OwnedDescriptor, nonblocking: bool) -> Self {
         let inner = FdInner {
             handles: AtomicU32::new(1),
             fd: UnsafeCell::new(Some(fd)),
-            nonblocking: AtomicBool::new(false),
+            nonblocking: AtomicBool::new(nonblocking),
             #[cfg(maniac_uring)]
-            served: std::sync::OnceLock::new(),
-            io: Mutex::new(None),
-            waiter: Mutex::new(Waiter::default()),
+            served: AtomicU8::new(0),
+            late: Mutex::new(Late::default()),
         };
         Self { inner: ManuallyDrop::new(Arc::new(inner)) }
     }
@@ -152,7 +175,15 @@ impl SharedFd {
     /// Whether a program serves the file (fuse(4)). The system is asked once.
     #[cfg(maniac_uring)]
     pub(crate) fn is_served(&self) -> bool {
-        *self.inner.served.get_or_init(|| crate::sys::is_served(self))
+        // Who asks at the same time gets the same answer.
+        match self.inner.served.load(Ordering::Relaxed) {
+            0 => {
+                let served = crate::sys::is_served(self);
+                self.inner.served.store(if served { SERVED } else { NOT_SERVED }, Ordering::Relaxed);
+                served
+            }
+            known => known == SERVED,
+        }
     }
 
     pub(crate) fn inner(&self) -> &Arc<FdInner> {
@@ -161,8 +192,8 @@ impl SharedFd {
 }
 
 impl FdInner {
-    pub(crate) fn io(&self) -> &Mutex<Option<Arc<IoState>>> {
-        &self.io
+    pub(crate) fn late(&self) -> MutexGuard<'_, Late> {
+        lock(&self.late)
     }
 
     /// A handle, unless the last one is gone.
@@ -180,7 +211,7 @@ impl FdInner {
         // SAFETY: [INV-5] `handles` is zero for ever, and who brought it there (the caller) comes here once.
         let fd = self.fd.with_mut(|fd| unsafe { (*fd).take() }).expect("taken once");
         // The readiness registration must end before the descriptor's number can be reused.
-        let io = lock(&self.io).take();
+        let io = self.late().io.take();
         if let Some(io) = io {
             io.release(&fd);
         }
@@ -217,7 +248,7 @@ impl Drop for SharedFd {
                 }
                 Ok(_) => {
                     if let Some(inner) = held {
-                        let waker = lock(&inner.waiter).waker.take();
+                        let waker = inner.late().last.as_deref().cloned();
                         waker.inspect(Waker::wake_by_ref);
                     }
                     return;
@@ -260,7 +291,7 @@ impl fmt::Debug for SharedFd {
 #[must_use = "a future does nothing unless it is polled"]
 pub struct UnwrapLast {
     fd: Option<SharedFd>,
-    /// Whether this is the one that [`Waiter::taken`] speaks of.
+    /// Whether this is the one in [`Late::last`].
     waits: bool,
 }
 
@@ -276,15 +307,14 @@ impl Future for UnwrapLast {
             Ok(owned) => return Poll::Ready(Some(owned)),
             Err(fd) => fd,
         };
-        let waker = cx.waker().clone();
-        let mut waiter = lock(&fd.inner.waiter);
-        if waiter.taken && !self.waits {
-            drop(waiter);
+        let waker = Box::new(cx.waker().clone());
+        let mut late = fd.inner.late();
+        if late.last.is_some() && !self.waits {
+            drop(late);
             return Poll::Ready(None);
         }
-        waiter.taken = true;
-        let displaced = waiter.waker.replace(waker);
-        drop(waiter);
+        let displaced = late.last.replace(waker);
+        drop(late);
         drop(displaced);
         self.waits = true;
         // Who sees the mark comes to the lock after the waker was stored under it.
@@ -302,7 +332,7 @@ impl Future for UnwrapLast {
 impl Drop for UnwrapLast {
     fn drop(&mut self) {
         if let Some(fd) = self.fd.take().filter(|_| self.waits) {
-            let old = std::mem::take(&mut *lock(&fd.inner.waiter));
+            let old = fd.inner.late().last.take();
             drop(old);
         }
     }

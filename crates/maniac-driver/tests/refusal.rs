@@ -85,6 +85,21 @@ fn filtered_probe() {
     in_child("child_without_ring", || refuse(libc::SYS_io_uring_register));
 }
 
+/// The wait that fetches reports too is no part of what a ring needs.
+#[test]
+fn filtered_wait() {
+    in_child("child_without_the_wait", || refuse(libc::SYS_epoll_pwait2));
+}
+
+#[test]
+#[ignore = "run by the test above, under a filter"]
+fn child_without_the_wait() {
+    work(&[DriverKind::Uring]);
+    let mut rig = Rig::auto(DriverConfig::new());
+    readiness::several_waiters(&mut rig);
+    readiness::registration_reads(&mut rig);
+}
+
 #[test]
 #[ignore = "run by the tests above, under a filter"]
 fn child_without_ring() {

@@ -109,6 +109,11 @@ impl Core {
         self.records.iter().map(|(_, record)| record.clone())
     }
 
+    /// Whether a record waits here.
+    pub(crate) fn keeps_any(&self) -> bool {
+        !self.records.is_empty()
+    }
+
     pub(crate) fn in_flight(&self) -> usize {
         self.records.len() + self.shared.offloaded.load(Ordering::Acquire)
     }

@@ -6,6 +6,7 @@
 
 mod registration;
 mod state;
+mod waiters;
 #[cfg(any(maniac_poll, maniac_uring))]
 mod watched;
 

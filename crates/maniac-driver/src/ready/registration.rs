@@ -3,7 +3,6 @@
 use super::{Interest, IoState, ReadyEvent};
 use crate::driver::shared::Remote;
 use crate::fd::SharedFd;
-use crate::shim::lock;
 use maniac_sync::wait::{self, Word};
 use std::fmt;
 use std::future::Future;
@@ -211,12 +210,14 @@ async fn yield_now() {
 
 /// The readiness state of `fd`, made for `remote`'s driver if there is none or its driver is gone.
 pub(crate) fn io_of(fd: &SharedFd, remote: &Remote) -> Arc<IoState> {
-    let mut slot = lock(fd.inner().io());
-    match &*slot {
+    let mut late = fd.inner().late();
+    match &late.io {
         Some(io) if !io.is_shut_down() => io.clone(),
         _ => {
             let io = Arc::new(IoState::new(fd.inner().clone(), remote.shared().clone()));
-            *slot = Some(io.clone());
+            let old = late.io.replace(io.clone());
+            drop(late);
+            drop(old);
             io
         }
     }
@@ -224,7 +225,7 @@ pub(crate) fn io_of(fd: &SharedFd, remote: &Remote) -> Arc<IoState> {
 
 /// The readiness state of `fd`, if it has one.
 pub(crate) fn known_io(fd: &SharedFd) -> Option<Arc<IoState>> {
-    lock(fd.inner().io()).clone()
+    fd.inner().late().io.clone()
 }
 
 impl fmt::Debug for Registration {
@@ -238,7 +239,7 @@ impl fmt::Debug for Registration {
 pub struct Ready<'a> {
     io: &'a Arc<IoState>,
     interest: Interest,
-    place: Option<usize>,
+    place: Option<u32>,
 }
 
 impl Future for Ready<'_> {

@@ -5,6 +5,7 @@
 //! Waiters are added under the lock and look at the word once more before they sleep; a report sets the word first and
 //! then takes waiters under the lock: one of the two sees the other.
 
+use super::waiters::{Waiters, Who};
 use super::{Interest, READ_CLOSED, READABLE, ReadyEvent, WRITABLE, WRITE_CLOSED};
 use crate::completions::Completions;
 use crate::driver::shared::{Shared, driver_gone};
@@ -16,8 +17,8 @@ use crate::sys;
 use std::io;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::task::Context;
 
 /// The bits of the word that hold readiness.
 const BITS: u32 = 0xff;
@@ -56,24 +57,9 @@ pub(crate) struct IoState {
     fd: Arc<FdInner>,
     pub(crate) shared: Arc<Shared>,
     next: AtomicPtr<IoState>,
-    /// The owner's alone: one more than its key for this state; zero when the kernel does not report.
-    key: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Waiters {
-    /// Those of the poll functions: one for each direction, the last to ask.
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    /// Those of futures.
-    futures: slab::Slab<Waiting>,
-    /// Operations.
-    records: Vec<(Interest, RecordRef)>,
-}
-
-struct Waiting {
-    interest: Interest,
-    waker: Option<Waker>,
+    /// The owner's alone: one more than its key for this state; zero when the kernel does not report. There are fewer keys than
+    /// descriptors, whose numbers have 31 bits.
+    key: AtomicU32,
 }
 
 impl IoState {
@@ -90,7 +76,7 @@ impl IoState {
             fd,
             shared,
             next: AtomicPtr::new(ptr::null_mut()),
-            key: AtomicUsize::new(0),
+            key: AtomicU32::new(0),
         }
     }
 
@@ -99,11 +85,11 @@ impl IoState {
     }
 
     pub(crate) fn key(&self) -> Option<usize> {
-        self.key.load(Ordering::Relaxed).checked_sub(1)
+        self.key.load(Ordering::Relaxed).checked_sub(1).map(|key| key as usize)
     }
 
     pub(crate) fn set_key(&self, key: Option<usize>) {
-        self.key.store(key.map_or(0, |key| key + 1), Ordering::Relaxed);
+        self.key.store(key.map_or(0, |key| key as u32 + 1), Ordering::Relaxed);
     }
 
     /// Whether its driver is gone, so that another must take over.
@@ -149,21 +135,7 @@ impl IoState {
     }
 
     fn wake(&self, bits: u32, done: &mut Completions, records: &mut Vec<RecordRef>) {
-        let mut waiters = lock(&self.waiters);
-        let waiters = &mut *waiters;
-        if bits & (Interest::READABLE | Interest::PRIORITY).mask() != 0 {
-            done.wakers.extend(waiters.reader.take());
-        }
-        if bits & Interest::WRITABLE.mask() != 0 {
-            done.wakers.extend(waiters.writer.take());
-        }
-        for (_, waiting) in &mut waiters.futures {
-            if waiting.interest.mask() & bits != 0 {
-                done.wakers.extend(waiting.waker.take());
-            }
-        }
-        let concerned = |entry: &mut (Interest, RecordRef)| entry.0.mask() & bits != 0;
-        records.extend(waiters.records.extract_if(.., concerned).map(|(_, record)| record));
+        lock(&self.waiters).take(bits, done, records);
     }
 
     /// The kernel will not report on this descriptor: all who wait hear why.
@@ -209,21 +181,20 @@ impl IoState {
         if let Some(event) = self.ready(interest)? {
             return Ok(Some(event));
         }
-        let mut writer = interest.is_writable().then(|| cx.waker().clone());
-        let mut reader = (interest != Interest::WRITABLE).then(|| cx.waker().clone());
+        let writer = interest.is_writable().then(|| cx.waker().clone());
+        let reader = (interest != Interest::WRITABLE).then(|| cx.waker().clone());
         let mut waiters = lock(&self.waiters);
         let ready = self.ready(interest)?;
         if ready.is_some() {
             return Ok(ready);
         }
-        if writer.is_some() {
-            std::mem::swap(&mut waiters.writer, &mut writer);
-        }
-        if reader.is_some() {
-            std::mem::swap(&mut waiters.reader, &mut reader);
-        }
+        let old = (
+            writer.and_then(|waker| waiters.set(Who::Writer, waker)),
+            reader.and_then(|waker| waiters.set(Who::Reader, waker)),
+        );
         // What was displaced is dropped outside the lock.
         drop(waiters);
+        drop(old);
         self.arm();
         Ok(None)
     }
@@ -233,7 +204,7 @@ impl IoState {
         self: &Arc<Self>,
         cx: &Context<'_>,
         interest: Interest,
-        place: &mut Option<usize>,
+        place: &mut Option<u32>,
     ) -> io::Result<Option<ReadyEvent>> {
         if let Some(event) = self.ready(interest)? {
             return Ok(Some(event));
@@ -244,17 +215,7 @@ impl IoState {
         if ready.is_some() {
             return Ok(ready);
         }
-        let old = match *place {
-            Some(key) => waiters.futures[key].waker.replace(waker),
-            None => {
-                if waiters.futures.capacity() == 0 {
-                    // Mostly there is one: an idle connection is made of little else.
-                    waiters.futures.reserve_exact(1);
-                }
-                *place = Some(waiters.futures.insert(Waiting { interest, waker: Some(waker) }));
-                None
-            }
-        };
+        let old = waiters.put(place, interest, waker);
         drop(waiters);
         drop(old);
         self.arm();
@@ -262,8 +223,8 @@ impl IoState {
     }
 
     /// Gives up a place.
-    pub(crate) fn forget(&self, place: usize) {
-        let old = lock(&self.waiters).futures.remove(place);
+    pub(crate) fn forget(&self, place: u32) {
+        let old = lock(&self.waiters).forget(place);
         drop(old);
     }
 
@@ -275,7 +236,7 @@ impl IoState {
     ) -> Result<(), (RecordRef, io::Result<()>)> {
         let mut waiters = lock(&self.waiters);
         match self.ready(interest) {
-            Ok(None) => waiters.records.push((interest, record)),
+            Ok(None) => waiters.add(interest, record),
             Ok(Some(_)) => return Err((record, Ok(()))),
             Err(error) => return Err((record, Err(error))),
         }
@@ -284,10 +245,7 @@ impl IoState {
 
     /// Takes an operation out of the waiters; false if it is not there (any more).
     pub(crate) fn unwait(&self, record: &RecordRef) -> bool {
-        let mut waiters = lock(&self.waiters);
-        let at = waiters.records.iter().position(|(_, other)| other.ptr_eq(record));
-        let found = at.map(|at| waiters.records.swap_remove(at));
-        drop(waiters);
+        let found = lock(&self.waiters).remove(record);
         found.is_some()
     }
 

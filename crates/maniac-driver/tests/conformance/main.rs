@@ -64,7 +64,7 @@ suite! {
     readiness: registration_reads registration_writes several_waiters tick_keeps_reports closed_peer
         dropped_waiters_leave reregisters_after_close poll_once two_registrations_share many_reports
         dropped_elsewhere regular_file waits_both_ways unconnected_socket priority_of_half_closed two_drivers_share
-        ends_as_another_reports;
+        ends_as_another_reports waits_end;
     lifecycle: cancels_what_waits cancel_after_completion drop_is_cancel drop_closes_accepted forget_is_harmless
         close_waits_for_users tokens_come_once moves_between_threads submitting_thread_ends shutdown_ends_all
         drop_with_operations_in_flight a_waker_panics_at_the_end abandons cancel_all_ends offload_refused zero_timeout_never_waits

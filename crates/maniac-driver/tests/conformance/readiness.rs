@@ -1,6 +1,6 @@
 //! Readiness: registrations and single polls.
 
-use crate::support::{Rig, both, pair, peek, pipe};
+use crate::support::{Flavour, Rig, both, pair, peek, pipe};
 use maniac_driver::op::PollOnce;
 use maniac_driver::{Interest, Registration, SharedFd, sys};
 use std::future::poll_fn;
@@ -339,4 +339,45 @@ pub fn waits_both_ways(rig: &mut Rig) {
         drained += sys::read(&b, &mut drain).unwrap();
     }
     assert!(rig.wait(write).unwrap() > 0);
+}
+
+/// A wait ends by a report, by its time and by an unpark, whether the ring has an operation meanwhile or not. Without one the ring is asked nothing.
+pub fn waits_end(rig: &mut Rig) {
+    let (a, b) = pair();
+    let reads = register(rig, &a);
+    let (silent, _other) = pair();
+    // Watched from now on.
+    assert!(reads.poll_io(&mut cx(), Interest::READABLE, || sys::read(&a, &mut [0; 1])).is_pending());
+    rig.glance();
+    let mut begun = None;
+    for with_operation in [false, true, false] {
+        if with_operation {
+            begun = Some(rig.driver.submit(PollOnce::new(silent.clone(), Interest::READABLE)));
+        } else if let Some(op) = begun.take() {
+            rig.driver.abandon(op);
+            rig.until(|driver| driver.in_flight() == 0);
+        }
+        let before = rig.driver.metrics().entries;
+        for round in 0..20 {
+            let mut buf = [0; 1];
+            let read = reads.io(Interest::READABLE, || sys::read(&a, &mut buf));
+            let writer = b.clone();
+            let write = std::thread::spawn(move || sys::write(&writer, b"x").unwrap());
+            assert_eq!(rig.wait(read).unwrap(), 1, "round {round}");
+            write.join().unwrap();
+            rig.driver.poll(Some(std::time::Duration::from_micros(300)), &mut rig.done).unwrap();
+            let remote = rig.driver.remote();
+            let unpark = std::thread::spawn(move || remote.unpark());
+            rig.turn();
+            unpark.join().unwrap();
+        }
+        // Where the kernel has the call, and no fault says otherwise.
+        let has_call = std::env::var_os("MANIAC_RING_FAULTS").is_none_or(|faults| faults != "old")
+            && matches!(rig.flavour, Flavour::Uring | Flavour::UringHost | Flavour::UringBare);
+        if has_call && !with_operation {
+            assert_eq!(rig.driver.metrics().entries, before, "nothing for the ring");
+        }
+    }
+    // For who counts what the ring did.
+    rig.run(PollOnce::new(a, Interest::WRITABLE)).unwrap();
 }

@@ -138,12 +138,13 @@ impl OpenFile {
         sys::read_at_nowait(&self.fd, buf, offset)
     }
 
-    /// How much from `at` on, up to `most`, the page cache holds, as far as a byte of every 128 KiB tells; 0 if less than pays to be
-    /// sent from there. (What is read in order is brought in order: a page amid it that is gone again is waited for.)
+    /// How much from `at` on, up to `most`, the page cache holds, as far as the first byte of each quarter tells, or of every 128 KiB if that
+    /// is more; 0 if less than pays to be sent from there. (What is read in order is brought in order: a page amid it that is gone again is
+    /// waited for. More is asked for as more was there, so that a file that is all cached costs few looks.)
     #[cfg(target_os = "linux")]
     pub(crate) fn cached_from(&self, at: u64, most: usize) -> io::Result<usize> {
         /// As much as the kernel reads ahead.
-        const STEP: u64 = 128 << 10;
+        const AHEAD: u64 = 128 << 10;
         /// Less is copied sooner than its pages are lent.
         const LEAST: u64 = 32 << 10;
         let is_there = |at: u64| Ok::<_, io::Error>(self.read_cached(&mut [0], at)? == Some(1));
@@ -151,9 +152,10 @@ impl OpenFile {
         if end < at.saturating_add(LEAST) {
             return Ok(0);
         }
+        let step = (most as u64 / 4).max(AHEAD);
         let mut known = at;
         while known < end {
-            let next = (known + STEP).min(end);
+            let next = (known + step).min(end);
             if !is_there(known)? || (next == end && !is_there(end - 1)?) {
                 break;
             }

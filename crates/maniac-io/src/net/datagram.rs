@@ -15,7 +15,7 @@ pub(super) struct Datagram {
 
 impl Datagram {
     pub(super) fn new(fd: OwnedDescriptor) -> io::Result<Self> {
-        Ok(Self { io: register(fd)? })
+        Ok(Self { io: register(SharedFd::new(fd))? })
     }
 
     pub(super) fn fd(&self) -> &SharedFd {

@@ -7,6 +7,7 @@ use maniac_driver::buf::Slice;
 use maniac_driver::op::Send;
 use maniac_runtime::{coop, driver};
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,23 +20,36 @@ pub(crate) struct WriteAll<'a> {
     stream: &'a Stream,
     /// What is left.
     buf: &'a [u8],
-    /// The driver's write, until it is done.
-    op: Option<Op<Send<Slice<[u8; MOST]>>>>,
+    step: Step,
+}
+
+enum Step {
+    New,
+    /// The driver writes.
+    Gathered(Op<Send<Slice<[u8; MOST]>>>),
+    /// Plain calls do.
+    Plain,
 }
 
 impl<'a> WriteAll<'a> {
-    /// Begins to write `buf`, if it is short and others' writes go along.
     #[inline]
     pub(super) fn new(stream: &'a Stream, buf: &'a [u8]) -> Self {
-        let few = !buf.is_empty() && buf.len() <= MOST;
-        let op = (few && stream.may_send()).then(|| {
-            driver::gather(|| {
-                let mut copy = [0; MOST];
-                copy[..buf.len()].copy_from_slice(buf);
-                Send::new(stream.fd().clone(), Slice::new(copy, ..buf.len()), 0)
-            })
+        Self { stream, buf, step: Step::New }
+    }
+
+    /// Has the driver write, if it is short and others' writes go along.
+    #[inline]
+    fn begin(&self) -> Step {
+        let Self { stream, buf, .. } = *self;
+        if buf.is_empty() || buf.len() > MOST || !stream.may_send() {
+            return Step::Plain;
+        }
+        let op = driver::gather(|| {
+            let mut copy = [0; MOST];
+            copy[..buf.len()].copy_from_slice(buf);
+            Send::new(stream.fd().clone(), Slice::new(copy, ..buf.len()), 0)
         });
-        Self { stream, buf, op: op.flatten() }
+        op.map_or(Step::Plain, Step::Gathered)
     }
 }
 
@@ -44,10 +58,13 @@ impl Future for WriteAll<'_> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        if let Some(op) = &mut this.op {
+        if let Step::New = this.step {
+            this.step = this.begin();
+        }
+        if let Step::Gathered(op) = &mut this.step {
             let unit = ready!(coop::poll_proceed(cx));
             let (result, _) = ready!(Pin::new(op).poll(cx));
-            this.op = None;
+            this.step = Step::Plain;
             unit.made_progress();
             this.buf = &this.buf[result?..];
         }
@@ -63,7 +80,7 @@ impl Future for WriteAll<'_> {
 
 impl Drop for WriteAll<'_> {
     fn drop(&mut self) {
-        let Some(op) = self.op.take() else { return };
+        let Step::Gathered(op) = mem::replace(&mut self.step, Step::Plain) else { return };
         op.cancel();
         self.stream.left_over().unfinished.push(async move {
             // How much of it was sent is lost; an error shows again with the next write.

@@ -270,8 +270,11 @@ macro_rules! write_methods {
         /// # Cancel safety
         ///
         /// None: how much was written is lost. Nothing more of it is written once a later write has begun.
-        pub async fn write_all(&mut self, buf: &[u8]) -> std::io::Result<()> {
-            self.stream().write_all(buf).await
+        pub fn write_all<'a>(
+            &'a mut self,
+            buf: &'a [u8],
+        ) -> impl Future<Output = std::io::Result<()>> + Send + 'a {
+            self.stream().write_all(buf)
         }
 
         /// Writes several buffers, one after the other, as much as there is room for.

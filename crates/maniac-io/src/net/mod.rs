@@ -7,6 +7,7 @@
 //!
 //! Sockets belong to the runtime that they were made in: when it is shut down, waiting for them is an error.
 
+mod accepting;
 mod addr;
 mod batch;
 #[macro_use]
@@ -41,8 +42,8 @@ use maniac_runtime::driver;
 use std::io;
 
 /// Has this worker's driver watch a descriptor. Outside a runtime, an error.
-fn register(fd: OwnedDescriptor) -> io::Result<Registration> {
-    Registration::new(SharedFd::new(fd), &driver::remote()?)
+fn register(fd: SharedFd) -> io::Result<Registration> {
+    Registration::new(fd, &driver::remote()?)
 }
 
 /// Waits until the descriptor of `io` is no other operation's, and gives it.

@@ -40,7 +40,12 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) fn new(fd: OwnedDescriptor, kind: Kind) -> io::Result<Self> {
-        Ok(Self { io: register(fd)?, kind, leftover: OnceLock::new() })
+        Ok(Self { io: register(SharedFd::new(fd))?, kind, leftover: OnceLock::new() })
+    }
+
+    /// Of a socket that was made non-blocking, which need not be asked for.
+    pub(crate) fn of_nonblocking(fd: OwnedDescriptor, kind: Kind) -> io::Result<Self> {
+        Ok(Self { io: register(SharedFd::new_nonblocking(fd))?, kind, leftover: OnceLock::new() })
     }
 
     pub(crate) fn io(&self) -> &Registration {

@@ -162,6 +162,13 @@ pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((reader.into(), writer.into()))
 }
 
+/// Whether poll(2) finds `fd` readable now; what it cannot say, and errors, count as that.
+pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::IN)];
+    let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+    retry_on_intr(|| rustix::event::poll(&mut fds, Some(&now))) != Ok(0)
+}
+
 /// Whether poll(2) finds `from` readable and `to` writable now; the other end's leave, and errors, count as that.
 pub(crate) fn poll_both(from: &impl AsFd, to: &impl AsFd) -> io::Result<(bool, bool)> {
     let mut fds = [PollFd::new(from, PollFlags::IN), PollFd::new(to, PollFlags::OUT)];

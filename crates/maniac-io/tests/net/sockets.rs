@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 on_both_drivers! {
-    thousand_connections refused readiness many_acceptors options standard_library out_of_descriptors
+    thousand_connections refused readiness many_acceptors one_then_many options standard_library out_of_descriptors
 }
 
 async fn thousand_connections() {
@@ -117,6 +117,29 @@ async fn many_acceptors() {
     }
     for task in acceptors {
         task.await.unwrap();
+    }
+}
+
+/// After one connection the listener asks before it accepts again: those that come meanwhile, or while nobody asks, are all found. What
+/// is accepted or connected does not block, though nobody made it so afterwards.
+async fn one_then_many() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    for count in [1, 1, 3, 0, 2, 1, 5] {
+        let mut clients = Vec::new();
+        for number in 0..count {
+            let client = TcpStream::connect(addr).await.unwrap();
+            assert!(rustix::fs::fcntl_getfl(&client).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+            assert_eq!(client.try_read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock, "{number}");
+            clients.push(client);
+        }
+        for client in clients {
+            let (server, from) = listener.accept().await.unwrap();
+            assert_eq!(from, client.local_addr().unwrap());
+            assert!(rustix::fs::fcntl_getfl(&server).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+        }
+        let none = std::future::poll_fn(|cx| std::task::Poll::Ready(listener.poll_accept(cx).is_pending()));
+        assert!(none.await, "there is no other");
     }
 }
 

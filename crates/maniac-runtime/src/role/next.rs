@@ -1,12 +1,13 @@
 //! `next`: the few tasks that a role runs before it looks at its ready set.
 //!
-//! A ring of eight entries that only the role's owner fills, in order; the owner and thieves both take entries by a swap, so that a task
+//! A ring of few entries that only the role's owner fills, in order; the owner and thieves both take entries by a swap, so that a task
 //! waiting behind a long poll can be helped out by others.
 
 use crate::shim::{AtomicU32, Ordering, ordering};
 
-/// How many entries `next` has.
-pub(crate) const NEXT: u32 = 8;
+/// How many entries `next` has: as many as tasks run before what they gathered goes to the kernel, so that those whose writes that completes
+/// run before others, which would begin more writes, each with a record of its own. Models get by with fewer.
+pub(crate) const NEXT: u32 = if cfg!(loom) { 8 } else { 16 };
 
 /// The shared part: a slot's number plus one, or zero.
 #[derive(Debug)]

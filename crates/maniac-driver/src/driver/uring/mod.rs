@@ -99,8 +99,10 @@ impl Uring {
             timespec: Box::new(types::Timespec::new()),
         };
         this.try_out()?;
-        let mut shared = Shared::new(Bell::Event(sys::eventfd()?));
-        shared.epoll = Some(sys::Epoll::new()?);
+        let (event, epoll) = (sys::eventfd()?, sys::Epoll::new()?);
+        epoll.add_bell(&event)?;
+        let mut shared = Shared::new(Bell::Event(event));
+        shared.epoll = Some(epoll);
         Ok((this, shared))
     }
 
@@ -260,7 +262,7 @@ impl Uring {
         }
     }
 
-    /// Puts into the queue what found no room before, and what the wait needs.
+    /// Puts into the queue what found no room before.
     fn fill(&mut self, core: &mut Core) {
         while !self.controls.is_empty() && self.room(core) {
             match self.controls.pop_front() {
@@ -279,18 +281,28 @@ impl Uring {
                 self.push_record(core, record);
             }
         }
-        if !self.wake_armed && self.room(core) {
-            self.arm_wake(core);
-        }
+    }
+
+    /// Has the ring's wait end when it is to; false if there is no room to ask for that.
+    fn arm(&mut self, core: &mut Core) -> bool {
+        self.arm_wake(core) && self.arm_watch(core)
     }
 
     /// Has the kernel poll the eventfd that ends a wait.
-    fn arm_wake(&mut self, core: &mut Core) {
+    fn arm_wake(&mut self, core: &mut Core) -> bool {
+        if self.wake_armed {
+            return true;
+        }
+        if !self.room(core) {
+            return false;
+        }
         let shared = core.shared.clone();
-        let Some(event) = shared.bell.event() else { return };
-        let entry = poll_entry(event.as_raw_fd(), Interest::READABLE, self.setup.multishot);
-        self.push(core, entry, user_data(self.wake_key, WAKE));
-        self.wake_armed = true;
+        if let Some(event) = shared.bell.event() {
+            let entry = poll_entry(event.as_raw_fd(), Interest::READABLE, self.setup.multishot);
+            self.push(core, entry, user_data(self.wake_key, WAKE));
+            self.wake_armed = true;
+        }
+        true
     }
 
     /// How many descriptors the kernel watches.
@@ -322,7 +334,7 @@ impl Uring {
 
     /// Prepares for a wait on the ring's descriptor; false if there is something to collect already.
     pub(crate) fn prepare_wait(&mut self, core: &mut Core) -> io::Result<bool> {
-        let armed = self.arm_watch(core);
+        let armed = self.arm(core);
         self.submit_pending(core)?;
         Ok(armed && !self.has_work() && core.ready.is_empty() && self.ring.completion().is_empty())
     }
@@ -338,7 +350,11 @@ impl Uring {
         self.fill(core);
         // What found no room before may have been done at once.
         let collected = !core.ready.is_empty() || !self.ring.completion().is_empty();
-        let idle = timeout == Some(Duration::ZERO) || collected || !self.arm_watch(core);
+        let waits = timeout != Some(Duration::ZERO) && !collected;
+        if waits && self.waits_by_epoll(core) {
+            return self.wait_by_epoll(core, timeout);
+        }
+        let idle = !waits || !self.arm(core);
         let result = match idle {
             false => self.wait(core, timeout),
             true if self.has_work() => self.enter(core, Enter::Submit),

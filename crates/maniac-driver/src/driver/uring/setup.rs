@@ -55,6 +55,8 @@ pub(crate) struct Setup {
     known: [u64; 4],
     /// Whether POLL_ADD may be asked to repeat; cleared when the kernel refuses.
     pub(crate) multishot: bool,
+    /// Whether epoll_pwait2(2) is there; cleared when the kernel refuses.
+    pub(super) epoll_waits: bool,
 }
 
 impl Setup {
@@ -105,6 +107,8 @@ pub(super) fn set_up(config: &DriverConfig) -> io::Result<(IoUring, Setup)> {
         halved,
         known: opcodes(&ring, &faults)?,
         multishot: !faults.multishot,
+        // Of the same kernel, Linux 5.11.
+        epoll_waits: features & FEAT_EXT_ARG != 0,
     };
     check(&setup)?;
     Ok((ring, setup))

@@ -1,6 +1,7 @@
 //! Descriptors whose readiness is watched. Not by entries of the ring: the kernel completes those by way of the thread that
 //! submitted them, one system call at a time, which costs more than epoll's list and stops while that thread is busy
-//! elsewhere. An epoll instance watches them all, and the ring polls its descriptor, once for each wait.
+//! elsewhere. An epoll instance watches them all. A wait with no operation in the ring is one for epoll, which saves a system call and an entry;
+//! for any other the ring polls epoll's descriptor.
 
 use super::{Uring, WATCH, poll_entry, user_data};
 use crate::driver::core::Core;
@@ -10,6 +11,7 @@ use crate::sys;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Uring {
     /// Does what is asked of a descriptor's state from the inbox.
@@ -18,6 +20,24 @@ impl Uring {
         let Some(epoll) = &shared.epoll else { return };
         self.watched.handle(&io, |fd, key| epoll.add(fd, key), &mut core.ready, &mut self.ready);
         self.go_on(core);
+    }
+
+    /// Whether all that can end a wait is with epoll, so that one call waits and fetches.
+    pub(super) fn waits_by_epoll(&mut self, core: &Core) -> bool {
+        self.setup.epoll_waits
+            && !self.watched.is_empty()
+            && !core.keeps_any()
+            && self.controls.is_empty()
+            && self.ring.submission().is_empty()
+    }
+
+    /// Waits for reports. Where that cannot be done the ring does it, from the next wait on.
+    pub(super) fn wait_by_epoll(&mut self, core: &mut Core, timeout: Option<Duration>) -> io::Result<()> {
+        if self.fetch(core, timeout).is_err() {
+            self.setup.epoll_waits = false;
+        }
+        self.reap(core);
+        Ok(())
     }
 
     /// Has the ring's wait end when there is something to report; false if there is no room to ask for that.
@@ -42,10 +62,14 @@ impl Uring {
         if self.watch_armed || self.watched.is_empty() {
             return Ok(());
         }
+        self.fetch(core, Some(Duration::ZERO))
+    }
+
+    fn fetch(&mut self, core: &mut Core, timeout: Option<Duration>) -> io::Result<()> {
         let shared = core.shared.clone();
         let Some(epoll) = &shared.epoll else { return Ok(()) };
         core.metrics.enters += 1;
-        for (key, events) in epoll.fetch(&mut self.reports)? {
+        for (key, events) in epoll.fetch(&mut self.reports, timeout)? {
             let bits = sys::ready_bits(events);
             if self.watched.report(key, bits, &mut core.ready, &mut self.ready) {
                 core.metrics.reports += 1;

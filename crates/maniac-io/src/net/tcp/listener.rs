@@ -1,17 +1,16 @@
 //! [`TcpListener`].
 
 use super::{TcpSocket, TcpStream};
-use crate::net::{ToSocketAddrs, addr, register, unregister};
-use crate::rt;
-use crate::sys::{self, Errno, StdTcpListener, ip_addr};
-use maniac_driver::op::{Accept, Inline, try_inline};
+use crate::net::accepting::Listening;
+use crate::net::stream::{Kind, Stream};
+use crate::net::{ToSocketAddrs, addr};
+use crate::sys::{StdTcpListener, ip_addr};
+use maniac_driver::OwnedDescriptor;
 use maniac_driver::sys::SockAddr;
-use maniac_driver::{Interest, OwnedDescriptor, Registration};
-use maniac_runtime::coop;
 use socket2::SockRef;
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// How many connections wait to be accepted, unless [`TcpSocket::listen`] says something else; the system may allow fewer.
 const BACKLOG: u32 = 1024;
@@ -34,7 +33,7 @@ const BACKLOG: u32 = 1024;
 /// ```
 #[derive(Debug)]
 pub struct TcpListener {
-    io: Registration,
+    socket: Listening,
 }
 
 impl TcpListener {
@@ -67,7 +66,7 @@ impl TcpListener {
     }
 
     pub(super) fn of(fd: OwnedDescriptor) -> io::Result<Self> {
-        Ok(Self { io: register(fd)? })
+        Ok(Self { socket: Listening::new(fd)? })
     }
 
     /// Takes over a listening socket.
@@ -100,7 +99,7 @@ impl TcpListener {
     ///
     /// Dropped, it has closed the socket.
     pub async fn into_std(self) -> io::Result<StdTcpListener> {
-        unregister(self.io).await.map(StdTcpListener::from)
+        self.socket.into_descriptor().await.map(StdTcpListener::from)
     }
 
     /// Takes the next connection; says whose it is. Any number of tasks may wait. Connections that broke while they waited
@@ -114,8 +113,7 @@ impl TcpListener {
     ///
     /// No connection is lost.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        rt::charge().await;
-        let (fd, peer) = self.io.io(Interest::READABLE, || accept(&self.io)).await?;
+        let (fd, peer) = self.socket.accept().await?;
         accepted(fd, &peer)
     }
 
@@ -138,10 +136,7 @@ impl TcpListener {
     /// # }
     /// ```
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let result = ready!(self.io.poll_io(cx, Interest::READABLE, || accept(&self.io)));
-        unit.made_progress();
-        Poll::Ready(result.and_then(|(fd, peer)| accepted(fd, &peer)))
+        self.socket.poll_accept(cx).map(|result| result.and_then(|(fd, peer)| accepted(fd, &peer)))
     }
 
     /// The address that it listens on.
@@ -150,7 +145,7 @@ impl TcpListener {
     ///
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        ip_addr(&SockRef::from(self.io.fd()).local_addr()?)
+        ip_addr(&SockRef::from(self.socket.fd()).local_addr()?)
     }
 
     /// How many hops packets of accepted connections live (IP_TTL).
@@ -159,7 +154,7 @@ impl TcpListener {
     ///
     /// Those of getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
-        SockRef::from(self.io.fd()).ttl_v4()
+        SockRef::from(self.socket.fd()).ttl_v4()
     }
 
     /// Sets how many hops packets of accepted connections live (IP_TTL).
@@ -179,37 +174,12 @@ impl TcpListener {
     /// # }
     /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        SockRef::from(self.io.fd()).set_ttl_v4(ttl)
+        SockRef::from(self.socket.fd()).set_ttl_v4(ttl)
     }
 }
 
-impl_as_fd!(TcpListener, this => this.io.fd());
-
-/// accept4(2) at once. Errors of the connection that was taken (accept(2), Error handling) are passed over.
-pub(crate) fn accept(io: &Registration) -> io::Result<(OwnedDescriptor, SockAddr)> {
-    loop {
-        match try_inline(Accept::new(io.fd().clone())) {
-            Inline::Done(Err(error)) if is_of_connection(&error) => {}
-            Inline::Done(result) => return result,
-            Inline::Pending(_) => return Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-fn is_of_connection(error: &io::Error) -> bool {
-    const LIST: [Errno; 8] = [
-        Errno::CONNABORTED,
-        Errno::CONNRESET,
-        Errno::NETDOWN,
-        Errno::PROTO,
-        Errno::NOPROTOOPT,
-        Errno::HOSTDOWN,
-        Errno::HOSTUNREACH,
-        Errno::NETUNREACH,
-    ];
-    LIST.iter().any(|&errno| sys::is(error, errno))
-}
+impl_as_fd!(TcpListener, this => this.socket.fd());
 
 fn accepted(fd: OwnedDescriptor, peer: &SockAddr) -> io::Result<(TcpStream, SocketAddr)> {
-    Ok((TcpStream::of(fd)?, ip_addr(peer)?))
+    Ok((TcpStream::of_stream(Stream::of_nonblocking(fd, Kind::Tcp)?), ip_addr(peer)?))
 }

@@ -300,7 +300,7 @@ impl_as_fd!(TcpSocket, this => &this.socket);
 /// Connects a socket of any family.
 pub(crate) async fn connect(socket: Socket, addr: &SockAddr, kind: Kind) -> io::Result<Stream> {
     rt::charge().await;
-    let stream = Stream::new(socket.into(), kind)?;
+    let stream = Stream::of_nonblocking(socket.into(), kind)?;
     if !sys::begin_connect(stream.fd(), addr)? {
         stream.io().io(maniac_driver::Interest::WRITABLE, || sys::finish_connect(stream.fd())).await?;
     }

@@ -1,17 +1,15 @@
 //! [`UnixListener`].
 
 use super::{UnixSocketAddr, UnixStream};
-use crate::net::tcp::accept;
-use crate::net::{register, unregister};
-use crate::rt;
+use crate::net::accepting::Listening;
+use crate::net::stream::{Kind, Stream};
 use crate::sys::{self, StdUnixListener, to_sock_addr, unix_addr};
+use maniac_driver::OwnedDescriptor;
 use maniac_driver::sys::SockAddr;
-use maniac_driver::{Interest, OwnedDescriptor, Registration};
-use maniac_runtime::coop;
 use socket2::{Domain, SockRef, Type};
 use std::io;
 use std::path::Path;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// How many connections wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;
@@ -36,7 +34,7 @@ const BACKLOG: i32 = 1024;
 /// ```
 #[derive(Debug)]
 pub struct UnixListener {
-    io: Registration,
+    socket: Listening,
 }
 
 impl UnixListener {
@@ -84,7 +82,7 @@ impl UnixListener {
     }
 
     fn of(fd: OwnedDescriptor) -> io::Result<Self> {
-        Ok(Self { io: register(fd)? })
+        Ok(Self { socket: Listening::new(fd)? })
     }
 
     /// Takes over a listening socket.
@@ -123,7 +121,7 @@ impl UnixListener {
     ///
     /// Dropped, it has closed the socket.
     pub async fn into_std(self) -> io::Result<StdUnixListener> {
-        unregister(self.io).await.map(StdUnixListener::from)
+        self.socket.into_descriptor().await.map(StdUnixListener::from)
     }
 
     /// Takes the next connection; says whose it is. Any number of tasks may wait.
@@ -136,9 +134,8 @@ impl UnixListener {
     ///
     /// No connection is lost.
     pub async fn accept(&self) -> io::Result<(UnixStream, UnixSocketAddr)> {
-        rt::charge().await;
-        let (fd, peer) = self.io.io(Interest::READABLE, || accept(&self.io)).await?;
-        Ok((UnixStream::of(fd)?, unix_addr(&peer)?))
+        let (fd, peer) = self.socket.accept().await?;
+        accepted(fd, &peer)
     }
 
     /// As [`accept`](UnixListener::accept), to be polled; of several tasks, the last to poll is woken.
@@ -147,11 +144,7 @@ impl UnixListener {
     ///
     /// As for `accept`.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(UnixStream, UnixSocketAddr)>> {
-        let unit = ready!(coop::poll_proceed(cx));
-        let result = ready!(self.io.poll_io(cx, Interest::READABLE, || accept(&self.io)));
-        unit.made_progress();
-        let (fd, peer) = result?;
-        Poll::Ready(Ok((UnixStream::of(fd)?, unix_addr(&peer)?)))
+        self.socket.poll_accept(cx).map(|result| result.and_then(|(fd, peer)| accepted(fd, &peer)))
     }
 
     /// The address that it listens on.
@@ -160,8 +153,12 @@ impl UnixListener {
     ///
     /// Those of getsockname(2).
     pub fn local_addr(&self) -> io::Result<UnixSocketAddr> {
-        unix_addr(&SockRef::from(self.io.fd()).local_addr()?)
+        unix_addr(&SockRef::from(self.socket.fd()).local_addr()?)
     }
 }
 
-impl_as_fd!(UnixListener, this => this.io.fd());
+impl_as_fd!(UnixListener, this => this.socket.fd());
+
+fn accepted(fd: OwnedDescriptor, peer: &SockAddr) -> io::Result<(UnixStream, UnixSocketAddr)> {
+    Ok((UnixStream::of_stream(Stream::of_nonblocking(fd, Kind::Unix)?), unix_addr(peer)?))
+}

@@ -97,6 +97,10 @@ impl UnixStream {
         Ok(Self { stream: Stream::new(fd, Kind::Unix)? })
     }
 
+    pub(super) fn of_stream(stream: Stream) -> UnixStream {
+        Self { stream }
+    }
+
     pub(crate) fn stream(&self) -> &Stream {
         &self.stream
     }
