@@ -49,7 +49,7 @@ async function inOrder({ setTimeout }: Module): Promise<boolean> {
   const waits = [30, 10, 20, 10, 30].map((delay) => {
     const before = performance.now();
     const wait = setTimeout(delay);
-    // Node counts in whole milliseconds.
+    // The wheel counts in whole milliseconds.
     const due = { earliest: before + delay - 1, latest: performance.now() + delay + 1 };
     return wait.then(() => fired.push(due));
   });
@@ -100,7 +100,6 @@ const cases: Record<string, (module: Module) => unknown> = {
         throw new Error("getter");
       },
     }),
-  "in order of delay": inOrder,
   "an immediate": ({ setImmediate }) => setImmediate("value"),
   "an immediate, aborted": ({ setImmediate }) => setImmediate(1, { signal: AbortSignal.abort("why") }),
   "an immediate with bad options": ({ setImmediate }) => setImmediate(1, odd(5)),
@@ -143,6 +142,11 @@ for (const [name, run] of Object.entries(cases)) {
     t.deepEqual(await outcome(() => run(maniac)), await outcome(() => run(nodes)));
   });
 }
+
+test("in order of delay", async (t) => {
+  // Node's own may miss it by more: they begin at what the event loop took for now when its turn began.
+  t.true(await inOrder(maniac as unknown as Module));
+});
 
 test("the module has Node's names and lengths, and a default export", (t) => {
   const own = maniac as unknown as Record<string, { name: string; length: number }>;
