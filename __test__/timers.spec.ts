@@ -49,7 +49,7 @@ async function inOrder({ setTimeout }: Module): Promise<boolean> {
   const waits = [30, 10, 20, 10, 30].map((delay) => {
     const before = performance.now();
     const wait = setTimeout(delay);
-    // The wheel counts in whole milliseconds.
+    // Room for clocks that count in whole milliseconds.
     const due = { earliest: before + delay - 1, latest: performance.now() + delay + 1 };
     return wait.then(() => fired.push(due));
   });
