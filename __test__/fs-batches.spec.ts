@@ -137,3 +137,32 @@ real("a thread of the pool takes part in long batches, and in no short ones", as
   const alone = await runScript(READ_MANY.replace("COUNT", "200"), [], {}, ["taskset", "-c", "0"]);
   t.is(alone.stdout, "10000 false\n", alone.stderr);
 });
+
+test("what is read and looked at first is not changed by what is asked for behind it", async (t) => {
+  const place = folder("order");
+  for (const count of [1, 20, 100]) {
+    const files = Array.from({ length: count }, (_, n) => path.join(place, `file-${n}`));
+    for (let round = 0; round < 5; round++) {
+      for (const at of files) nodeFs.writeFileSync(at, content(100));
+      const looked = files.map((at) => fs.stat(at));
+      const read = files.map((at) => fs.readFile(at));
+      const cut = files.map((at) => fs.truncate(at, 1));
+      const removed = files.map((at) => fs.unlink(at));
+      for (const stats of await Promise.all(looked)) t.is(stats.size, 100);
+      for (const bytes of await Promise.all(read)) t.true(bytes.equals(content(100)));
+      await Promise.all([...cut.map((one) => one.catch(() => undefined)), ...removed]);
+    }
+  }
+});
+
+test("while one call waits for ever, short ones go on as if it did not", async (t) => {
+  const place = folder("one-stuck");
+  const pipe = fifo(path.join(place, "pipe"));
+  const stuck = fs.writeFile(pipe, "through");
+  for (let n = 0; n < 50; n++) {
+    await fs.mkdir(path.join(place, "made"));
+    await fs.rmdir(path.join(place, "made"));
+  }
+  t.is(nodeFs.readFileSync(pipe, "utf8"), "through");
+  await stuck;
+});

@@ -59,6 +59,16 @@ test.serial("a temporary directory goes away with its block, and is the same one
     process.chdir(before);
   }
   await t.throwsAsync(maniac.mkdtempDisposable("/missing/x-"), { code: "ENOENT" });
+
+  for (const encoding of ["hex", "latin1", "buffer"] as const) {
+    const { path, remove } = await maniac.mkdtempDisposable(join(tmpdir(), "maniac-disposable-é-"), {
+      encoding: encoding as "buffer",
+    });
+    const named = Buffer.isBuffer(path) ? path : Buffer.from(path as string, encoding as BufferEncoding);
+    t.true(nodeFs.existsSync(named), encoding);
+    await remove();
+    t.false(nodeFs.existsSync(named), encoding);
+  }
 });
 
 test("the default export and promises are the module", (t) => {

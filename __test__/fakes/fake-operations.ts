@@ -342,10 +342,11 @@ const ACTIONS: ReadonlyMap<number, Action> = new Map<number, Action>([
   [
     ops.OP_STATFS,
     (entry) => {
-      const { type, bsize, blocks, bfree, bavail, files, ffree } = fs.statfsSync(path(entry), {
+      const { type, bsize, blocks, bfree, bavail, files, ffree, ...newer } = fs.statfsSync(path(entry), {
         bigint: true,
       });
-      return numbers(entry, [type, bsize, blocks, bfree, bavail, files, ffree]);
+      const { frsize = bsize } = newer as { frsize?: bigint };
+      return numbers(entry, [type, bsize, blocks, bfree, bavail, files, ffree, frsize]);
     },
   ],
   [ops.OP_ACCESS, done((entry) => fs.accessSync(path(entry), entry.arg0))],

@@ -61,13 +61,14 @@ describe("results follow the options", () => {
     expect(fs.readdir("x", { recursive: true, signal: AbortSignal.abort() })).type.toBe<Promise<string[]>>();
   });
 
-  test("mkdir, readlink, realpath, mkdtemp", () => {
+  test("mkdir, readlink, realpath, mkdtemp", async () => {
     expect(fs.mkdir("x")).type.toBe<Promise<void>>();
     expect(fs.mkdir("x", { recursive: true })).type.toBe<Promise<string | undefined>>();
     expect(fs.readlink("x")).type.toBe<Promise<string>>();
     expect(fs.realpath("x", "buffer")).type.toBeAssignableTo<Promise<Buffer>>();
     expect(fs.mkdtemp("x", { encoding: "buffer" })).type.toBeAssignableTo<Promise<Buffer>>();
     expect(fs.mkdtempDisposable("x")).type.toBe<Promise<fs.DisposableTempDir>>();
+    expect((await fs.mkdtempDisposable("x", { encoding: "buffer" })).path).type.toBeAssignableTo<Buffer>();
   });
 
   test("FileHandle.read gives back the buffer's type", async () => {

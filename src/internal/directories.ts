@@ -23,6 +23,7 @@ import { type Operation, type Path, Request } from "./request.js";
 import { runWith } from "./run.js";
 import {
   encodingOptions,
+  isWindows,
   NODE_MAJOR,
   signalOf,
   validBoolean,
@@ -136,9 +137,9 @@ export async function mkdtemp(prefix: PathLike, options?: unknown): Promise<unkn
 }
 
 /** What {@link mkdtempDisposable} gives: a directory that goes away with all that is in it. */
-export interface DisposableTempDir extends AsyncDisposable {
+export interface DisposableTempDir<P = string> extends AsyncDisposable {
   /** The directory's path, as {@link mkdtemp} gives it. */
-  readonly path: string;
+  readonly path: P;
   /** Removes the directory and all that is in it; where it is gone already there is nothing to do. */
   remove(): Promise<void>;
 }
@@ -161,11 +162,24 @@ export interface DisposableTempDir extends AsyncDisposable {
  * await writeFile(join(directory.path, "draft"), "text");
  * ```
  */
-export async function mkdtempDisposable(prefix: PathLike, options?: NameOptions): Promise<DisposableTempDir> {
+export function mkdtempDisposable(
+  prefix: PathLike,
+  options: BufferNameOptions,
+): Promise<DisposableTempDir<NonSharedBuffer>>;
+export function mkdtempDisposable(prefix: PathLike, options?: NameOptions): Promise<DisposableTempDir>;
+export async function mkdtempDisposable(prefix: PathLike, options?: unknown): Promise<unknown> {
   // Of now: where the process is when the directory has been made may be elsewhere.
   const here = process.cwd();
-  const path = await mkdtemp(prefix, options);
-  const absolute = resolve(here, path);
+  const given = encodingOptions(options, {});
+  const encoding = nameEncoding((given as { encoding?: unknown }).encoding);
+  // Bytes: in another encoding than UTF-8 the path as it is given out is another one.
+  const made = await mkdtemp(prefix, { ...(given as Abortable), encoding: "buffer" });
+  const absolute = isWindows
+    ? resolve(here, made.toString())
+    : made[0] === 0x2f
+      ? made
+      : Buffer.concat([Buffer.from(`${here}/`), made]);
+  const path = encoding === "buffer" ? made : made.toString(encoding);
   const remove = (): Promise<void> => rm(absolute, { recursive: true, force: true });
   return Object.assign(Object.create(null) as object, { path, remove, [Symbol.asyncDispose]: remove });
 }

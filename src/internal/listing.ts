@@ -73,7 +73,10 @@ async function byLevels(
       if (typed) {
         const parent =
           name === undefined ? root : parentOf(root, encoding === "buffer" ? name : String(name));
-        found.push(...(await direntsFrom(parent, (names as Buffer[]).map(shown), types)));
+        // One by one: a call has room for so many arguments only.
+        for (const entry of await direntsFrom(parent, (names as Buffer[]).map(shown), types)) {
+          found.push(entry);
+        }
       }
       for (const [index, own] of (names as Buffer[]).entries()) {
         const full = name === undefined ? own : Buffer.concat([name, Buffer.from(sep), own]);
@@ -134,7 +137,9 @@ async function direntsBelow(
         below.push(join(path as string, entry.name));
       }
     }
-    stack.push(...(await Promise.all(below.map(async (sub) => ({ path: sub, entries: await read(sub) })))));
+    for (const sub of await Promise.all(below.map(async (path) => ({ path, entries: await read(path) })))) {
+      stack.push(sub);
+    }
   }
   return found;
 }

@@ -81,25 +81,31 @@ pub(crate) fn read_some(dir: &mut Dir, most: usize) -> Result<Outcome, Errno> {
 pub(crate) fn make_all(path: &CStr, mode: Mode) -> Result<Outcome, Errno> {
     let mut wanted = vec![path.to_bytes()];
     let mut first: Option<Vec<u8>> = None;
+    let mut has_parent = false;
     while let Some(&last) = wanted.last() {
         let name = CString::new(last).map_err(|_| Errno::INVAL)?;
         match rustix::fs::mkdir(&name, mode) {
             Ok(()) => {
                 first.get_or_insert_with(|| last.to_vec());
                 wanted.pop();
+                has_parent = true;
             }
+            // Its parent is there: this is no place for directories (/proc), or somebody has removed the parent.
+            Err(Errno::NOENT) if has_parent => return Err(Errno::NOENT),
             Err(Errno::NOENT) => match parent(last) {
                 Some(parent) => wanted.push(parent),
                 None => return Err(Errno::NOENT),
             },
             Err(errno @ (Errno::ACCESS | Errno::NOSPC | Errno::NOTDIR | Errno::PERM)) => return Err(errno),
             Err(errno) => {
-                // What is not there could not be made: on a read-only file system Node's own says only that it is not there.
-                if !stat::stat_path(&name, true).map_err(|_| errno)?.is_dir() {
+                // On a read-only file system Node's own says only that it is not there; ours, why it could not be made.
+                let why = |missing| if errno == Errno::ROFS { errno } else { missing };
+                if !stat::stat_path(&name, true).map_err(why)?.is_dir() {
                     let inner = errno == Errno::EXIST && wanted.len() > 1;
                     return Err(if inner { Errno::NOTDIR } else { errno });
                 }
                 wanted.pop();
+                has_parent = true;
             }
         }
     }

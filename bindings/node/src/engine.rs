@@ -204,6 +204,9 @@ impl Engine {
                     self.flights[request.id] = Some(Flight::Shared);
                     self.gathered.push(request);
                 } else {
+                    if request.changes() {
+                        self.start_shared();
+                    }
                     self.start(request);
                 }
             }
@@ -225,6 +228,16 @@ impl Engine {
         }
         self.gathered = gathered;
         self.do_half();
+    }
+
+    /// Begins all that was asked for before: what comes now may change what it reads.
+    fn start_shared(&mut self) {
+        let mut asked = self.share.take_all();
+        asked.extend(self.gathered.drain(..));
+        for request in asked {
+            self.flights[request.id] = None;
+            self.start(request);
+        }
     }
 
     /// Does what is shared until half of it is left. What the other thread has not come to by the next call is halved again then.

@@ -1,7 +1,7 @@
 //! Short calls on paths: what makes, writes or removes a file. Each may wait, so that the environment's thread must not do it, but mostly
 //! none does, so that a thread woken for each would cost more than the calls. One thread of the pool does them one after the other, and:
 //!
-//! * a thread that has waited calls another one, if there is more to do;
+//! * a thread that has waited calls another one, if there is more to do, and so does who brings work while none has got on for [`LONG`];
 //! * while there is more to do and none gets on (a pipe that nobody reads, a server that does not answer), the number of threads
 //!   doubles every [`PATIENCE`].
 //!
@@ -28,12 +28,14 @@ struct State {
     threads: usize,
     /// Counts calls that have ended.
     ended: u64,
+    /// When a thread last began or ended one.
+    progress: Option<Instant>,
     /// Whether somebody looks whether any does.
     watched: bool,
 }
 
 static STATE: Mutex<State> =
-    Mutex::new(State { waiting: VecDeque::new(), threads: 0, ended: 0, watched: false });
+    Mutex::new(State { waiting: VecDeque::new(), threads: 0, ended: 0, progress: None, watched: false });
 
 fn lock() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,8 +45,11 @@ fn lock() -> MutexGuard<'static, State> {
 pub(crate) fn run(work: impl FnOnce() + Send + 'static) {
     let mut state = lock();
     state.waiting.push_back(Box::new(work));
-    if state.threads == 0 {
-        state.threads = 1;
+    let stuck = state.progress.is_some_and(|last| last.elapsed() > LONG);
+    if state.threads == 0 || (stuck && state.threads < MOST) {
+        state.threads += 1;
+        // The new one counts as getting on: what is brought at the same time waits for it.
+        state.progress = Some(Instant::now());
         drop(state);
         return start(1);
     }
@@ -92,9 +97,11 @@ impl Lane {
         while let Some(work) = self.next() {
             let begun = Instant::now();
             work();
-            let waited = begun.elapsed() > LONG;
+            let ended = Instant::now();
+            let waited = ended - begun > LONG;
             let mut state = lock();
             state.ended += 1;
+            state.progress = Some(ended);
             if waited && !state.waiting.is_empty() && state.threads < MOST {
                 state.threads += 1;
                 drop(state);
@@ -106,6 +113,7 @@ impl Lane {
     fn next(&mut self) -> Option<Work> {
         let mut state = lock();
         let next = state.waiting.pop_front();
+        state.progress = Some(Instant::now());
         if next.is_none() {
             // Under the lock: whoever comes from now on sees that a thread is missing.
             state.threads -= 1;

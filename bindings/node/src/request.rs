@@ -5,6 +5,7 @@ use crate::layout::{
     W_FD, W_ID, W_OP, W_PATH, W_PATH2, W_PAYLOAD, W_POSITION, op,
 };
 use crate::region::{Region, Regions};
+use rustix::fs::OFlags;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
@@ -70,6 +71,18 @@ impl Request {
     /// Whether it is a call on a path that mostly does not wait, and that another thread may do as well.
     pub(crate) fn is_shared(&self) -> bool {
         matches!(self.code, op::READ_FILE | op::STAT | op::LSTAT) && self.by_path() && !self.blocks()
+    }
+
+    /// Whether it may change what another call would see of a file or a directory.
+    pub(crate) fn changes(&self) -> bool {
+        let opens = (OFlags::CREATE | OFlags::TRUNC).bits() as i32;
+        match self.code {
+            op::OPEN => self.arg0 & opens != 0,
+            op::NOP | op::READ | op::READ_FILE | op::CLOSE | op::FSYNC | op::FDATASYNC | op::RESOLVE => false,
+            op::STAT | op::LSTAT | op::FSTAT | op::STATFS | op::ACCESS | op::READLINK | op::REALPATH => false,
+            op::READDIR | op::OPEN_DIR | op::NEXT_DIR | op::CLOSE_DIR => false,
+            _ => true,
+        }
     }
 
     /// Whether it is a call on a path that mostly takes some microseconds, though it may wait.

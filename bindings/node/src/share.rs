@@ -14,7 +14,8 @@ use std::thread::available_parallelism;
 /// So many calls are worth waking a thread for, which costs as much as two or three of them.
 pub(crate) const LEAST: usize = 16;
 
-/// So many are taken at a time: the lock is not to be what the two threads meet at.
+/// So many the environment's thread takes at a time: the lock is not to be what the two threads meet at. The other takes one by one, so that
+/// a call that waits there keeps no other with it.
 const SLICE: usize = 4;
 
 /// Whether there is a processor for a second thread.
@@ -65,6 +66,11 @@ impl Share {
         state.waiting.len()
     }
 
+    /// All that nobody has begun, in order.
+    pub(crate) fn take_all(&self) -> VecDeque<Request> {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
     /// The one with that id, if nobody has begun it.
     pub(crate) fn take(&self, id: usize) -> Option<Request> {
         let mut state = self.lock();
@@ -90,35 +96,26 @@ struct Helper {
 
 impl Helper {
     fn work(mut self) {
-        let mut slice = Vec::with_capacity(SLICE);
-        loop {
-            self.last(&mut slice);
-            if slice.is_empty() {
-                return;
-            }
-            for (request, reply) in slice.drain(..) {
-                match request.by_reading() {
-                    true => read_file_aside(request, reply),
-                    false => reply.send(calls::perform(request, [None, None])),
-                }
+        while let Some((request, reply)) = self.last() {
+            match request.by_reading() {
+                true => read_file_aside(request, reply),
+                false => reply.send(calls::perform(request, [None, None])),
             }
         }
     }
 
-    /// Takes the last few, each of which is answered from now on, come what may.
-    fn last(&mut self, slice: &mut Vec<(Request, Reply)>) {
+    /// Takes the last, which is answered from now on, come what may.
+    fn last(&mut self) -> Option<(Request, Reply)> {
         let mut state = self.share.lock();
-        let rest = state.waiting.len().saturating_sub(SLICE);
-        let with_reply = |request: Request| {
-            let reply = Reply::new(self.share.mailbox.clone(), request.id);
-            (request, reply)
-        };
-        slice.extend(state.waiting.drain(rest..).map(with_reply));
-        if slice.is_empty() {
+        let Some(request) = state.waiting.pop_back() else {
             // Under the lock: what is added from now on asks for help anew.
             state.helped = false;
             self.helps = false;
-        }
+            return None;
+        };
+        drop(state);
+        let reply = Reply::new(self.share.mailbox.clone(), request.id);
+        Some((request, reply))
     }
 }
 
