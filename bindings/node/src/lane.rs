@@ -28,7 +28,7 @@ struct State {
     threads: usize,
     /// Counts calls that have ended.
     ended: u64,
-    /// When a thread last began or ended one.
+    /// When one of the threads here last got on; `None` once that one has left, so that it says nothing of the others.
     progress: Option<Instant>,
     /// Whether somebody looks whether any does.
     watched: bool,
@@ -45,7 +45,7 @@ fn lock() -> MutexGuard<'static, State> {
 pub(crate) fn run(work: impl FnOnce() + Send + 'static) {
     let mut state = lock();
     state.waiting.push_back(Box::new(work));
-    let stuck = state.progress.is_some_and(|last| last.elapsed() > LONG);
+    let stuck = state.progress.is_none_or(|last| last.elapsed() > LONG);
     if state.threads == 0 || (stuck && state.threads < MOST) {
         state.threads += 1;
         // The new one counts as getting on: what is brought at the same time waits for it.
@@ -113,7 +113,7 @@ impl Lane {
     fn next(&mut self) -> Option<Work> {
         let mut state = lock();
         let next = state.waiting.pop_front();
-        state.progress = Some(Instant::now());
+        state.progress = next.is_some().then(Instant::now);
         if next.is_none() {
             // Under the lock: whoever comes from now on sees that a thread is missing.
             state.threads -= 1;
