@@ -81,9 +81,9 @@ pub(crate) struct FdInner {
 pub(crate) struct Late {
     /// The readiness state, once something waits for it.
     pub(crate) io: Option<Arc<IoState>>,
-    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. In
-    /// a box, since descriptors are many and those who wait so are few.
-    last: Option<Box<Waker>>,
+    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. Its
+    /// waker, unless that was called since. In a box, since descriptors are many and those who wait so are few.
+    last: Option<Box<Option<Waker>>>,
 }
 
 // SAFETY: [INV-5] `fd` is read by handles, which exist only before it is written, and written once, alone.
@@ -262,8 +262,11 @@ impl Drop for SharedFd {
                 }
                 Ok(_) => {
                     if let Some(inner) = held {
-                        let waker = inner.late().last.as_deref().cloned();
-                        waker.inspect(Waker::wake_by_ref);
+                        // Out of the lock before it is called: it is somebody's code. Who is woken looks again, and leaves another.
+                        let waker = inner.late().last.as_deref_mut().and_then(Option::take);
+                        if let Some(waker) = waker {
+                            waker.wake();
+                        }
                     }
                     return;
                 }
@@ -321,13 +324,13 @@ impl Future for UnwrapLast {
             Ok(owned) => return Poll::Ready(Some(owned)),
             Err(fd) => fd,
         };
-        let waker = Box::new(cx.waker().clone());
+        let waker = cx.waker().clone();
         let mut late = fd.inner.late();
         if late.last.is_some() && !self.waits {
             drop(late);
             return Poll::Ready(None);
         }
-        let displaced = late.last.replace(waker);
+        let displaced = late.last.get_or_insert_default().replace(waker);
         drop(late);
         drop(displaced);
         self.waits = true;
