@@ -4,6 +4,7 @@
 // | a file's name begins with | its faults |
 // |---|---|
 // | `cut-K-` | a read or a write moves K bytes at most |
+// | `mute-K-` | the same, and the disk does not say of what kind it is (EIO) |
 // | `bad-K-` | from byte K on nothing can be read or written (EIO) |
 // | `full-K-` | there is no room from byte K on (ENOSPC) |
 // | `none-` | a write moves nothing, and is no error |
@@ -26,7 +27,7 @@ const RENAME_NOREPLACE = 1;
 
 /**
  * @typedef {{ id: bigint, mode: number, links: number, data: Buffer, faults: Faults, entries?: Map<string, Inode> }} Inode
- * @typedef {{ cut: number, until: number, errno: number, closed: number }} Faults
+ * @typedef {{ cut: number, until: number, errno: number, closed: number, mute: boolean }} Faults
  * @typedef {(node: Inode, body: Buffer) => Buffer | undefined} Handler
  */
 
@@ -40,14 +41,17 @@ class Refusal extends Error {
 
 /** @param {string} name @returns {Faults} */
 export function faultsOf(name) {
-  const [, kind, number] = /^(cut|bad|full|closed)-(\d+)-/.exec(name) ?? [];
+  const [, kind, number] = /^(cut|mute|bad|full|closed)-(\d+)-/.exec(name) ?? [];
   const at = Number(number);
-  const none = { cut: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY, errno: 0, closed: 0 };
+  const always = Number.POSITIVE_INFINITY;
+  const none = { cut: always, until: always, errno: 0, closed: 0, mute: false };
   switch (name.startsWith("none-") ? "none" : kind) {
     case "none":
       return { ...none, cut: 0 };
     case "cut":
       return { ...none, cut: at };
+    case "mute":
+      return { ...none, cut: at, mute: true };
     case "bad":
       return { ...none, until: at, errno: EIO };
     case "full":
@@ -126,7 +130,7 @@ export class FaultyDisk {
     if (handler === undefined) return reply(ENOSYS, Buffer.alloc(0));
     try {
       const node = this.#nodes.get(id);
-      // INIT and STATFS are of none.
+      // INIT is of none.
       if (!node && id !== 0n) throw new Refusal(ENOENT);
       const body = handler(/** @type {Inode} */ (node), request.subarray(HEADER));
       return reply(0, body ?? Buffer.alloc(0));
@@ -150,7 +154,7 @@ export class FaultyDisk {
     14: (node) => this.#open(node.faults),
     15: (node, body) => this.#read(node, Number(body.readBigUInt64LE(8)), body.readUInt32LE(16)),
     16: (node, body) => this.#write(node, Number(body.readBigUInt64LE(8)), body.subarray(40)),
-    17: () => statistics(),
+    17: (node) => statistics(node),
     18: () => undefined,
     20: () => undefined,
     25: () => undefined,
@@ -374,7 +378,9 @@ function init(body) {
   return out;
 }
 
-function statistics() {
+/** @param {Inode} node */
+function statistics({ faults }) {
+  if (faults.mute) throw new Refusal(EIO);
   const out = Buffer.alloc(80);
   for (const field of [0, 8, 16, 24, 32]) out.writeBigUInt64LE(1n << 20n, field);
   out.writeUInt32LE(4096, 40);

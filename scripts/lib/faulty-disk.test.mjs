@@ -30,8 +30,10 @@ function parse(answer) {
 }
 
 test("a file's name says what its faults are", () => {
-  const none = { cut: Number.POSITIVE_INFINITY, until: Number.POSITIVE_INFINITY, errno: 0, closed: 0 };
+  const always = Number.POSITIVE_INFINITY;
+  const none = { cut: always, until: always, errno: 0, closed: 0, mute: false };
   assert.deepEqual(faultsOf("cut-17-x"), { ...none, cut: 17 });
+  assert.deepEqual(faultsOf("mute-5-x"), { ...none, cut: 5, mute: true });
   assert.deepEqual(faultsOf("none-x"), { ...none, cut: 0 });
   assert.deepEqual(faultsOf("bad-3-x"), { ...none, until: 3, errno: EIO });
   assert.deepEqual(faultsOf("full-0-x"), { ...none, until: 0, errno: ENOSPC });

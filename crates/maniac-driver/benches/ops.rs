@@ -8,7 +8,8 @@
 mod linux {
     use maniac_driver::op::{Inline, ReadAt, Recv, Send, StatFile, try_inline};
     use maniac_driver::{
-        Completions, Driver, DriverConfig, DriverKind, Interest, NoOffload, Op, Registration, SharedFd, sys,
+        Completions, Driver, DriverConfig, DriverKind, Interest, Op, Registration, SharedFd, ThreadPerJob,
+        sys,
     };
     use std::collections::HashMap;
     use std::sync::Arc;
@@ -42,7 +43,7 @@ mod linux {
     }
 
     fn driver(kind: DriverKind) -> Driver {
-        Driver::new(DriverConfig::new().kind(kind), Arc::new(NoOffload)).unwrap()
+        Driver::new(DriverConfig::new().kind(kind), Arc::new(ThreadPerJob)).unwrap()
     }
 
     pub(crate) fn main() {

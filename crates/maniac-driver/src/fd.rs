@@ -52,10 +52,16 @@ pub struct SharedFd {
 /// Bit of [`FdInner::handles`]: an [`UnwrapLast`] waits for the others.
 const AWAITED: u32 = 1 << 31;
 
+/// Values of [`FdInner::ring`], besides 0: nobody has asked.
 #[cfg(maniac_uring)]
-const SERVED: u8 = 1;
-#[cfg(maniac_uring)]
-const NOT_SERVED: u8 = 2;
+mod ring {
+    /// The kernel alone does not know; a thread of the pool shall find out.
+    pub(super) const UNKNOWN: u8 = 1;
+    /// No program serves the file.
+    pub(super) const MAY: u8 = 2;
+    /// One does, or may.
+    pub(super) const MUST_NOT: u8 = 3;
+}
 
 pub(crate) struct FdInner {
     /// How many handles there are, and [`AWAITED`]. At zero the descriptor is gone, and stays so.
@@ -64,9 +70,9 @@ pub(crate) struct FdInner {
     fd: UnsafeCell<Option<OwnedDescriptor>>,
     /// Whether O_NONBLOCK is known to be set.
     nonblocking: AtomicBool,
-    /// Whether a program serves the file: [`SERVED`], [`NOT_SERVED`], or 0 until the system was asked.
+    /// Whether a ring may read and write the file ([`ring`]).
     #[cfg(maniac_uring)]
-    served: AtomicU8,
+    ring: AtomicU8,
     /// What comes with use. A lock, since it is taken once for each wait on a descriptor, not for each operation.
     late: Mutex<Late>,
 }
@@ -75,9 +81,9 @@ pub(crate) struct FdInner {
 pub(crate) struct Late {
     /// The readiness state, once something waits for it.
     pub(crate) io: Option<Arc<IoState>>,
-    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. In
-    /// a box, since descriptors are many and those who wait so are few.
-    last: Option<Box<Waker>>,
+    /// The [`UnwrapLast`] that waits to be the last, if one does: the first; a second one steps back. Looked at while `AWAITED` is set. Its
+    /// waker, unless that was called since. In a box, since descriptors are many and those who wait so are few.
+    last: Option<Box<Option<Waker>>>,
 }
 
 // SAFETY: [INV-5] `fd` is read by handles, which exist only before it is written, and written once, alone.
@@ -115,7 +121,7 @@ impl SharedFd {
             fd: UnsafeCell::new(Some(fd)),
             nonblocking: AtomicBool::new(nonblocking),
             #[cfg(maniac_uring)]
-            served: AtomicU8::new(0),
+            ring: AtomicU8::new(0),
             late: Mutex::new(Late::default()),
         };
         Self { inner: ManuallyDrop::new(Arc::new(inner)) }
@@ -172,17 +178,25 @@ impl SharedFd {
         Ok(())
     }
 
-    /// Whether a program serves the file (fuse(4)). The system is asked once.
+    /// Whether it is known that a ring may read and write the file: no program serves it (fuse(4)). Waits for none. The system is
+    /// asked once for each descriptor: that call is the price of knowing, as a program may send bytes twice through a ring.
     #[cfg(maniac_uring)]
-    pub(crate) fn is_served(&self) -> bool {
-        // Who asks at the same time gets the same answer.
-        match self.inner.served.load(Ordering::Relaxed) {
-            0 => {
-                let served = crate::sys::is_served(self);
-                self.inner.served.store(if served { SERVED } else { NOT_SERVED }, Ordering::Relaxed);
-                served
-            }
-            known => known == SERVED,
+    pub(crate) fn may_use_ring(&self) -> bool {
+        let state = &self.inner.ring;
+        if state.load(Ordering::Relaxed) == 0 {
+            let known = if crate::sys::served::is_known_unserved(self) { ring::MAY } else { ring::UNKNOWN };
+            // A thread of the pool, sent by who asked at the same time, may know more by now.
+            let _ = state.compare_exchange(0, known, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        state.load(Ordering::Relaxed) == ring::MAY
+    }
+
+    /// Finds out what [`may_use_ring`](Self::may_use_ring) did not know, if it was asked. May wait for a program.
+    #[cfg(maniac_uring)]
+    pub(crate) fn learn_of_ring(&self) {
+        if self.inner.ring.load(Ordering::Relaxed) == ring::UNKNOWN {
+            let may = crate::sys::served::find_unserved(self).unwrap_or(false);
+            self.inner.ring.store(if may { ring::MAY } else { ring::MUST_NOT }, Ordering::Relaxed);
         }
     }
 
@@ -248,8 +262,11 @@ impl Drop for SharedFd {
                 }
                 Ok(_) => {
                     if let Some(inner) = held {
-                        let waker = inner.late().last.as_deref().cloned();
-                        waker.inspect(Waker::wake_by_ref);
+                        // Out of the lock before it is called: it is somebody's code. Who is woken looks again, and leaves another.
+                        let waker = inner.late().last.as_deref_mut().and_then(Option::take);
+                        if let Some(waker) = waker {
+                            waker.wake();
+                        }
                     }
                     return;
                 }
@@ -307,13 +324,13 @@ impl Future for UnwrapLast {
             Ok(owned) => return Poll::Ready(Some(owned)),
             Err(fd) => fd,
         };
-        let waker = Box::new(cx.waker().clone());
+        let waker = cx.waker().clone();
         let mut late = fd.inner.late();
         if late.last.is_some() && !self.waits {
             drop(late);
             return Poll::Ready(None);
         }
-        let displaced = late.last.replace(waker);
+        let displaced = late.last.get_or_insert_default().replace(waker);
         drop(late);
         drop(displaced);
         self.waits = true;

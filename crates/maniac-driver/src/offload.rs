@@ -31,7 +31,8 @@ pub trait Offload: Send + Sync {
     fn offload(&self, job: Job) -> Result<(), Job>;
 }
 
-/// No threads: operations that would need one end with `ResourceBusy`.
+/// No threads: operations that would need one end with `ResourceBusy`. So do reads and writes of regular files, on a ring too until something in the process
+/// has learnt, on a thread, that no program serves their file system (FUSE).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoOffload;
 

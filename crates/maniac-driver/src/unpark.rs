@@ -51,7 +51,7 @@ impl ParkWord {
 
 /// What ends a wait in the kernel.
 pub(crate) enum Bell {
-    /// An eventfd that the ring polls.
+    /// An eventfd that epoll watches, and the ring polls while it waits.
     #[cfg(maniac_uring)]
     Event(std::os::fd::OwnedFd),
     /// mio's own: an eventfd, a pipe or EVFILT_USER.

@@ -4,7 +4,7 @@
 
 use maniac_driver::buf::{AlignedBuf, BufferPool, BufferPoolConfig, PoolBuf, RawBufRead, RawBufWrite, Slice};
 use maniac_driver::op::{Mode, Operation, Returned};
-use maniac_driver::{Completions, Driver, DriverConfig, DriverKind, Job, Offload};
+use maniac_driver::{Completions, Driver, DriverConfig, DriverKind, Job, Offload, SharedFd};
 use proptest::prelude::*;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -359,6 +359,39 @@ fn who_stops_waiting_lets_the_next_go_on() {
     assert_eq!(count.0.load(Ordering::SeqCst), 1);
     assert!(poll_acquire(&mut second).is_ready());
     assert_eq!(pool.stats().cached_bytes, 0);
+}
+
+/// Who waits to be the last is woken by its own waker, which is taken out for that: nobody's code runs amid the descriptor's lock.
+#[test]
+fn the_last_ones_waker_is_taken_out() {
+    /// Uses the descriptor that it is called about.
+    struct User(Mutex<Option<SharedFd>>, AtomicUsize);
+    impl Wake for User {
+        fn wake(self: Arc<Self>) {
+            self.1.fetch_add(1, Ordering::SeqCst);
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    let fd = SharedFd::new(std::io::pipe().unwrap().0.into());
+    let user = Arc::new(User(Mutex::new(Some(fd.clone())), AtomicUsize::new(0)));
+    let other = fd.clone();
+    let mut last = fd.unwrap_last();
+    let waker = Waker::from(user.clone());
+    assert!(Pin::new(&mut last).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert_eq!(Arc::strong_count(&user), 2, "the future's");
+    drop(other.clone());
+    assert_eq!((Arc::strong_count(&user), user.1.load(Ordering::SeqCst)), (1, 1), "taken out and called");
+    assert!(
+        Pin::new(&mut other.clone().unwrap_last()).poll(&mut Context::from_waker(Waker::noop())).is_ready(),
+        "still the first"
+    );
+    assert!(Pin::new(&mut last).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(other);
+    assert!(matches!(
+        Pin::new(&mut last).poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(Some(_))
+    ));
 }
 
 proptest! {

@@ -98,6 +98,18 @@ fn child_without_the_wait() {
     let mut rig = Rig::auto(DriverConfig::new());
     readiness::several_waiters(&mut rig);
     readiness::registration_reads(&mut rig);
+    // The first wait finds that out, the second is the ring's: it polls what ends it.
+    let mut rig = Rig::auto(DriverConfig::new());
+    let (a, _b) = support::pair();
+    let reads = readiness::register(&rig, &a);
+    let nothing = || maniac_driver::sys::read(&a, &mut [0; 1]);
+    assert!(reads.poll_io(&mut readiness::cx(), maniac_driver::Interest::READABLE, nothing).is_pending());
+    rig.glance();
+    assert_eq!(rig.driver.metrics().entries, 0);
+    for _ in 0..3 {
+        rig.driver.poll(Some(std::time::Duration::from_micros(300)), &mut rig.done).unwrap();
+    }
+    assert!(rig.driver.metrics().entries > 0, "the filter refuses the wait");
 }
 
 #[test]

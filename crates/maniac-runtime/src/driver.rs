@@ -1,15 +1,18 @@
 //! The driver as code inside a runtime reaches it: for operations and registrations of crates that build on this one.
 
-use crate::role::{Thread, context, with_role};
+use crate::role::{NEXT, Thread, context, with_role};
 use crate::runtime::Preemption;
 use crate::runtime::core::Core;
 use crate::task::spawn::NO_RUNTIME;
 use maniac_driver::op::Operation;
 use maniac_driver::{DriverKind, Op, Probe, Remote};
+use std::convert::Infallible;
 use std::io;
 
 /// Tasks that run at most before what was gathered goes to the kernel.
 const SOON: u32 = 16;
+// All whose operations were gathered find a place in `next` when those complete. (Models get by with fewer.)
+const _: () = assert!(NEXT >= SOON || cfg!(loom));
 
 fn core() -> io::Result<&'static Core> {
     context::thread().map(Thread::core).ok_or_else(|| io::Error::other(NO_RUNTIME))
@@ -83,6 +86,20 @@ pub fn try_submit<T: Operation>(op: T) -> Result<Op<T>, (io::Error, T)> {
 /// ```
 #[inline]
 pub fn gather<T: Operation>(make: impl FnOnce() -> T) -> Option<Op<T>> {
+    try_gather(|| Ok::<_, Infallible>(make())).map(|Ok(op)| op)
+}
+
+/// As [`gather`], of an operation that may turn out not to be possible; then nothing begins.
+///
+/// ```
+/// # use maniac_runtime as maniac;
+/// # #[cfg(unix)] {
+/// use maniac_driver::op::StatAt;
+/// assert!(maniac::driver::try_gather(|| StatAt::new(None, "/", true)).is_none(), "outside a runtime");
+/// # }
+/// ```
+#[inline]
+pub fn try_gather<T: Operation, E>(make: impl FnOnce() -> Result<T, E>) -> Option<Result<Op<T>, E>> {
     let core = core().ok()?;
     // A task may block its thread until its peer has what it wrote; only where the role is handed on then does that go out.
     if core.config().host || core.config().preemption == Preemption::Off {
@@ -92,9 +109,10 @@ pub fn gather<T: Operation>(make: impl FnOnce() -> T) -> Option<Op<T>> {
         let driver = local.reactor.driver();
         let gathers = role.runs_on() && driver.gathers::<T>();
         gathers.then(|| {
+            let op = make()?;
             // Soon: it would have gone at once.
             local.look_around_within(SOON);
-            local.reactor.driver().submit(make())
+            Ok(local.reactor.driver().submit(op))
         })
     });
     own.ok().flatten()

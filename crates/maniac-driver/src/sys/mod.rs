@@ -6,6 +6,8 @@ mod calls;
 mod datagrams;
 #[cfg(maniac_uring)]
 mod epoll;
+#[cfg(maniac_uring)]
+pub(crate) mod served;
 mod stat;
 pub(crate) mod stat_raw;
 #[cfg(unix)]

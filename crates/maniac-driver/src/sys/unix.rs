@@ -73,19 +73,6 @@ pub(crate) fn wait_readable(fd: i32, time: std::time::Duration) -> io::Result<()
     }
 }
 
-/// Whether a program serves this file (FUSE). Not if the system does not say.
-#[cfg(maniac_uring)]
-pub(crate) fn is_served(fd: &impl AsFd) -> bool {
-    let raw = fd.as_fd().as_raw_fd();
-    let mut about = std::mem::MaybeUninit::<libc::statfs>::zeroed();
-    // SAFETY: [local] the call only writes to `about`.
-    let result = retry(|| unsafe { libc::fstatfs(raw, about.as_mut_ptr()) });
-    // SAFETY: [local] all zero before, which is a valid value, and written by the call, if anything was.
-    let about = unsafe { about.assume_init() };
-    // The type's width and sign differ between architectures.
-    result.is_ok() && about.f_type as u32 == libc::FUSE_SUPER_MAGIC as u32
-}
-
 /// A new eventfd: CLOEXEC, non-blocking.
 #[cfg(maniac_uring)]
 pub(crate) fn eventfd() -> io::Result<std::os::fd::OwnedFd> {

@@ -49,6 +49,20 @@ pub fn vectored(rig: &mut Rig) {
     assert_eq!(bufs[2], b"e");
 }
 
+/// A thread finds out, once for each descriptor at most, that no program serves the file; from then on the ring does without threads.
+pub fn by_the_ring_once_known(rig: &mut Rig) {
+    let file = rig.dir.file("a", b"hello");
+    rig.run(WriteAt::new(file.clone(), b"H".to_vec(), 0)).0.unwrap();
+    let before = rig.driver.metrics().offloaded;
+    let (result, buf) = rig.run(ReadAt::new(file.clone(), Vec::with_capacity(5), 0));
+    assert_eq!((result.unwrap(), &buf[..]), (5, &b"Hello"[..]));
+    rig.run(WriteAt::new(file, b"h".to_vec(), 0)).0.unwrap();
+    let (result, buf) = rig.run(Read::new(rig.dir.file("a", b"hello"), vec![0; 9]));
+    assert_eq!((result.unwrap(), &buf[..]), (5, &b"hello"[..]));
+    let by_threads = rig.driver.metrics().offloaded - before;
+    assert_eq!(by_threads, if rig.flavour.in_ring() { 0 } else { 2 });
+}
+
 pub fn fsync(rig: &mut Rig) {
     let file = rig.dir.file("a", b"hello");
     rig.run(Fsync::new(file.clone())).unwrap();

@@ -53,8 +53,8 @@ macro_rules! suite {
 }
 
 suite! {
-    file: reads_at_an_offset reads_short_at_the_end writes_at_an_offset vectored fsync syncs_ranges allocates truncates stats
-        bad_descriptor wrong_mode every_buffer_type direct many_at_once inline_when_cached inline_write streams offsets_beyond_all;
+    file: reads_at_an_offset reads_short_at_the_end writes_at_an_offset vectored by_the_ring_once_known fsync
+        syncs_ranges allocates truncates stats bad_descriptor wrong_mode every_buffer_type direct many_at_once inline_when_cached inline_write streams offsets_beyond_all;
     path: opens_and_creates open_errors resolves unlinks makes_directories renames links symlinks stats_paths
         zero_byte_in_path opens_below_a_directory;
     socket: accepts_and_connects refused_connection receives_and_sends counts_thrown_away copies_what_it_sends waits_for_data end_of_stream broken_pipe

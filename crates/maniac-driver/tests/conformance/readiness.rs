@@ -8,11 +8,11 @@ use std::io::ErrorKind;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-fn register(rig: &Rig, fd: &SharedFd) -> Registration {
+pub fn register(rig: &Rig, fd: &SharedFd) -> Registration {
     Registration::new(fd.clone(), &rig.driver.remote()).unwrap()
 }
 
-fn cx() -> Context<'static> {
+pub fn cx() -> Context<'static> {
     Context::from_waker(Waker::noop())
 }
 

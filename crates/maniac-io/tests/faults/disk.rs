@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::path::{Path, PathBuf};
 
 on_both_drivers! {
-    whole cursor positioned owned vectored written_behind copies splices bad_from_some_byte_on full_from_some_byte_on nothing_written not_opened no_room read_only
+    whole cursor positioned owned vectored unknown written_behind copies splices bad_from_some_byte_on full_from_some_byte_on nothing_written not_opened no_room read_only
 }
 
 /// Each transfer is cut at each length below this, and at this.
@@ -144,6 +144,23 @@ async fn owned() {
         assert_eq!((result.unwrap(), buf.len()), (most, LEN));
         let (result, buf) = file.read_owned_at(Vec::with_capacity(LEN), 0).await;
         assert_eq!((result.unwrap(), buf), (most, pattern(0, most)), "as long as what was read");
+    }
+}
+
+/// A disk that does not say what it is is none that a ring is trusted with; nor is what was learnt of another that lies beside it held for it.
+async fn unknown() {
+    let Some(disk) = disk("unknown").await else { return };
+    for most in 1..=LEN {
+        fs::write(disk.join("../small/file"), pattern(0, LEN)).await.unwrap();
+        let file = open(&disk.join(format!("mute-{most}-file"))).await;
+        file.write_all_at(&pattern(0, LEN), 0).await.unwrap();
+        let (result, buf) = file.read_owned_at(Vec::with_capacity(LEN), 0).await;
+        assert_eq!((result.unwrap(), buf), (most, pattern(0, most)));
+        let (result, _) = file.write_owned_at(pattern(0, LEN), 0).await;
+        assert_eq!(result.unwrap(), most);
+        let mut all = vec![0; LEN];
+        file.read_exact_at(&mut all, 0).await.unwrap();
+        assert_eq!(all, pattern(0, LEN));
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) mod worker;
 
 pub(crate) use bracket::with_role;
 pub(crate) use local::RoleLocal;
+pub(crate) use next::NEXT;
 pub(crate) use reactor::Reactor;
 pub(crate) use remote::{Request, Ticket};
 pub(crate) use role::{Role, RoleGuard, leave_task};

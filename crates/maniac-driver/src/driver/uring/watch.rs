@@ -57,7 +57,8 @@ impl Uring {
         true
     }
 
-    /// Fetches what there is to report. As long as the ring polls epoll's descriptor, there is nothing.
+    /// Fetches what there is to report, by a system call at each look; none while the ring polls epoll's descriptor, for then there is
+    /// nothing. The bell's own report, which may be among them, is of nobody, and its count is left as it is.
     pub(super) fn collect(&mut self, core: &mut Core) -> io::Result<()> {
         if self.watch_armed || self.watched.is_empty() {
             return Ok(());

@@ -71,6 +71,8 @@ unsafe impl<B: RawBufWrite> Operation for ReadAt<B> {
     }
 
     fn call(&mut self) -> io::Result<usize> {
+        #[cfg(maniac_uring)]
+        self.fd.learn_of_ring();
         poll::read_at(&self.fd, &mut self.buf, self.offset)
     }
 
@@ -122,6 +124,8 @@ unsafe impl<B: RawBufRead> Operation for WriteAt<B> {
     }
 
     fn call(&mut self) -> io::Result<usize> {
+        #[cfg(maniac_uring)]
+        self.fd.learn_of_ring();
         poll::write_at(&self.fd, &self.buf, self.offset)
     }
 
@@ -136,7 +140,8 @@ unsafe impl<B: RawBufRead> Operation for WriteAt<B> {
 
 /// Reads from a pipe, a terminal or another thing without offsets (read(2)). The descriptor is made non-blocking.
 ///
-/// On a regular file it reads at the descriptor's own position, and may block the driver: use [`ReadAt`].
+/// On a regular file it reads at the descriptor's own position, and may block the driver, in a ring too where a program may serve the
+/// file (FUSE): use [`ReadAt`].
 ///
 /// Cancel safety: none; data that a dropped read had taken is lost. Use
 /// [`Registration`](crate::Registration) where that matters.
@@ -163,6 +168,7 @@ unsafe impl<B: RawBufWrite> Operation for Read<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<super::Entry> {
+        uring::transferable(&self.fd)?;
         Some(uring::read(&self.fd, &mut self.buf, u64::MAX))
     }
 
@@ -183,7 +189,8 @@ unsafe impl<B: RawBufWrite> Operation for Read<B> {
 
 /// Writes to a pipe, a terminal or another thing without offsets (write(2)). The descriptor is made non-blocking.
 ///
-/// On a regular file it writes at the descriptor's own position, and may block the driver: use [`WriteAt`].
+/// On a regular file it writes at the descriptor's own position, and may block the driver, in a ring too where a program may serve the
+/// file (FUSE): use [`WriteAt`].
 ///
 /// Cancel safety: none; a dropped write may have happened, wholly or in part.
 #[derive(Debug)]
@@ -209,6 +216,7 @@ unsafe impl<B: RawBufRead> Operation for Write<B> {
 
     #[cfg(maniac_uring)]
     fn entry(&mut self) -> Option<super::Entry> {
+        uring::transferable(&self.fd)?;
         Some(uring::write(&self.fd, &self.buf, u64::MAX))
     }
 

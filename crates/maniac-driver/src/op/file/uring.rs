@@ -23,13 +23,19 @@ fn fd_of(fd: &SharedFd) -> types::Fd {
     types::Fd(fd.as_raw_fd())
 }
 
-/// Nothing where the ring must not be asked to read or write at `offset`: what the system takes for no offset, and files that a program
-/// serves (FUSE). A ring asks for the rest of what came back short, and past such a program's page cache it does so at the same place again (seen on
-/// Linux 6.18, where the file system leaves the position as it was): bytes come several times, or on top of each other. A thread of the
-/// kernel's would make the call; so one of the pool does.
+/// Nothing where the ring must not be asked to read or write at `offset`: what the system takes for no offset, and files of which it is not
+/// known that no program serves them ([`transferable`]).
 pub(super) fn positioned(fd: &SharedFd, offset: u64) -> Option<()> {
     crate::sys::offset(offset).ok()?;
-    (!fd.is_served()).then_some(())
+    transferable(fd)
+}
+
+/// Nothing where the ring must not be asked to read or write: files that a program serves (FUSE), or may serve, until a thread of the pool has
+/// found out. A ring asks for the rest of what came back short, and past such a program's page cache it does so at the same place again
+/// (seen on Linux 6.18, where the file system leaves the position as it was): bytes come several times, or on top of each other. A thread of the
+/// kernel's would make the call; so one of the pool does.
+pub(super) fn transferable(fd: &SharedFd) -> Option<()> {
+    fd.may_use_ring().then_some(())
 }
 
 /// An offset of `u64::MAX` means the descriptor's own position.

@@ -61,6 +61,8 @@ unsafe impl<B: RawBufWrite> Operation for ReadVectoredAt<B> {
     }
 
     fn call(&mut self) -> io::Result<usize> {
+        #[cfg(maniac_uring)]
+        self.fd.learn_of_ring();
         self.prepare();
         poll::readv_at(&self.fd, &self.vectors.0, self.offset)
     }
@@ -121,6 +123,8 @@ unsafe impl<B: RawBufRead> Operation for WriteVectoredAt<B> {
     }
 
     fn call(&mut self) -> io::Result<usize> {
+        #[cfg(maniac_uring)]
+        self.fd.learn_of_ring();
         self.prepare();
         poll::writev_at(&self.fd, &self.vectors.0, self.offset)
     }
