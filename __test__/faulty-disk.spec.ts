@@ -8,7 +8,7 @@ import { packageRoot, runScript } from "./fakes/subprocess.js";
 
 const DISK = [process.execPath, `${packageRoot}/scripts/faulty-disk.mjs`];
 /** The disk could not be had. */
-const NOT_RUN = 2;
+const NOT_RUN = 77;
 
 /** What the scripts share. A case takes the module, and a path of its own on the disk. */
 const PRELUDE = `

@@ -13,6 +13,7 @@
 // Only whole transfers from the front of these are served: one that begins before byte K ends there, as on a disk. All other files have none.
 import { read, writeSync } from "node:fs";
 import { constants } from "node:os";
+import { promisify } from "node:util";
 
 const { EEXIST, EIO, EISDIR, ENOENT, ENOSPC, ENOSYS, ENOTDIR, ENOTEMPTY } = constants.errno;
 const HEADER = 40;
@@ -24,6 +25,8 @@ const FOPEN_DIRECT_IO = 1;
 const BIG_WRITES = 1 << 5;
 const [FATTR_MODE, FATTR_SIZE] = [1, 8];
 const RENAME_NOREPLACE = 1;
+
+const readSome = promisify(read);
 
 /**
  * @typedef {{ id: bigint, mode: number, links: number, data: Buffer, faults: Faults, entries?: Map<string, Inode> }} Inode
@@ -87,28 +90,20 @@ export class FaultyDisk {
    * Answers the kernel on /dev/fuse until the disk is unmounted.
    * @param {number} fd @returns {Promise<void>}
    */
-  serve(fd) {
+  async serve(fd) {
     const buffer = Buffer.alloc(MOST + 8192);
-    return new Promise((resolve, reject) => {
-      const next = () =>
-        read(fd, buffer, 0, buffer.length, null, (error, length) => {
-          if (error?.code === "ENODEV") return resolve();
-          // The request was taken back before it was read.
-          if (error?.code === "ENOENT" || error?.code === "EINTR") return next();
-          if (error) return reject(error);
-          const answer = this.answer(buffer.subarray(0, length));
-          if (answer) {
-            try {
-              writeSync(fd, answer);
-            } catch (error) {
-              // Who asked was interrupted, and waits no more.
-              if (/** @type {NodeJS.ErrnoException} */ (error).code !== "ENOENT") return reject(error);
-            }
-          }
-          next();
-        });
-      next();
-    });
+    for (;;) {
+      try {
+        const { bytesRead } = await readSome(fd, buffer, 0, buffer.length, null);
+        const answer = this.answer(buffer.subarray(0, bytesRead));
+        if (answer) writeSync(fd, answer);
+      } catch (error) {
+        const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+        if (code === "ENODEV") return;
+        // The request was taken back before it was read, or who asked was interrupted, and waits no more.
+        if (code !== "ENOENT" && code !== "EINTR") throw error;
+      }
+    }
   }
 
   /** @param {Buffer} request @returns {Buffer | undefined} nothing where the kernel expects nothing */

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
-import { constants } from "node:os";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { FaultyDisk, faultsOf } from "./faulty-disk.mjs";
 
 const { EIO, ENOENT, ENOSPC, ENOSYS } = constants.errno;
@@ -62,3 +68,83 @@ test("what is not there, and what the disk does not know", () => {
   assert.equal(parse(disk.answer(request(999, 1n))).errno, ENOSYS);
   assert.equal(disk.answer(request(2, 1n)), undefined, "FORGET has no answer");
 });
+
+test("what the kernel cannot have asked ends the serving with an error", async (t) => {
+  const path = join(folder(t), "request");
+  writeFileSync(path, "too short");
+  const fd = openSync(path, "r");
+  await assert.rejects(new FaultyDisk().serve(fd), RangeError);
+  closeSync(fd);
+});
+
+const SCRIPT = fileURLToPath(new URL("../faulty-disk.mjs", import.meta.url));
+/** The script's exit code where there can be no such disk. */
+const NOT_RUN = 77;
+const { status, stderr: why } = spawnSync(process.execPath, [SCRIPT, "true"], { encoding: "utf8" });
+const skip = status === NOT_RUN && why;
+
+/** A folder of the test's own. @param {import("node:test").TestContext} t */
+function folder(t) {
+  const made = mkdtempSync(join(tmpdir(), "faulty-disk-test-"));
+  t.after(() => rmSync(made, { recursive: true }));
+  return made;
+}
+
+/**
+ * What the script comes to, once nothing holds its output any more.
+ * @param {import("node:test").TestContext} t @param {readonly string[]} command @param {NodeJS.ProcessEnv} [env]
+ * @param {(child: import("node:child_process").ChildProcess) => void} [onOutput]
+ */
+async function outcome(t, command, env, onOutput) {
+  const temporary = folder(t);
+  const child = spawn(process.execPath, [SCRIPT, ...command], {
+    env: { ...process.env, TMPDIR: temporary, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.stdout.once("data", () => onOutput?.(child));
+  const [[code, signal], stderr] = await Promise.all([once(child, "close"), text(child.stderr)]);
+  assert.deepEqual(readdirSync(temporary), [], "nothing is left");
+  return { code, signal, stderr };
+}
+
+test("the exit code is the program's", { skip }, async (t) => {
+  for (const code of [0, 2]) assert.equal((await outcome(t, ["sh", "-c", `exit ${code}`])).code, code);
+});
+
+test("a program that is not there is named", { skip }, async (t) => {
+  const { code, stderr } = await outcome(t, ["nosuchprogram"]);
+  assert.equal(code, 1);
+  assert.match(stderr, /spawn nosuchprogram ENOENT/);
+});
+
+for (const signal of /** @type {const} */ (["SIGTERM", "SIGKILL"])) {
+  test(`${signal} ends the program too, what it started, and the mounts`, { skip }, async (t) => {
+    // Neither goes by itself, and both have the output.
+    const program =
+      'trap "" TERM; echo "it $MANIAC_FAULTY_DISK"; sleep infinity & cd "$MANIAC_FAULTY_DISK"; wait; wait';
+    const result = await outcome(t, ["sh", "-c", program], {}, (child) => child.kill(signal));
+    assert.deepEqual([result.code, result.signal], [null, signal]);
+  });
+}
+
+test("what the program leaves running does not keep the disk", { skip }, async (t) => {
+  const program = 'cd "$MANIAC_FAULTY_DISK"; sleep infinity & exit 3';
+  assert.equal((await outcome(t, ["sh", "-c", program])).code, 3);
+});
+
+for (const [what, name] of /** @type {const} */ ([
+  ["size=64k", "small"],
+  ["remount", "read-only"],
+])) {
+  test(`a machine without a ${name} disk has none, and keeps no other`, { skip }, async (t) => {
+    const bin = folder(t);
+    const real = `PATH='${process.env.PATH}'`;
+    writeFileSync(
+      join(bin, "mount"),
+      `#!/bin/sh\ncase "$*" in *${what}*) exit 1;; esac\n${real} exec mount "$@"\n`,
+    );
+    chmodSync(join(bin, "mount"), 0o755);
+    const { code, stderr } = await outcome(t, ["true"], { PATH: `${bin}:${process.env.PATH}` });
+    assert.deepEqual([code, stderr], [NOT_RUN, `not run: no ${name} disk here\n`]);
+  });
+}

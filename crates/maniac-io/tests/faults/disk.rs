@@ -20,7 +20,7 @@ on_both_drivers! {
 const LEN: usize = 23;
 const DISK: &str = "MANIAC_FAULTY_DISK";
 /// The disk could not be had.
-const NOT_RUN: i32 = 2;
+const NOT_RUN: i32 = 77;
 
 /// The disk; else none, after `test` of this program was run alone with it, and passed.
 async fn disk(test: &str) -> Option<PathBuf> {
