@@ -5,6 +5,7 @@
 //! `npm run bench` runs it and writes `benches/RESULTS.md`.
 
 mod baton;
+mod bulk;
 mod files;
 mod hog;
 mod measure;
@@ -30,6 +31,9 @@ fn main() {
     if let Some(address) = first.strip_prefix("--exchange-with=") {
         return net::exchange(address, &words[1..]);
     }
+    if first == "--sink" {
+        return bulk::sink();
+    }
     if let Some(ticker) = first.strip_prefix("--ticker-of=") {
         return preemption::child(ticker);
     }
@@ -48,6 +52,7 @@ fn main() {
     memory::run(&options);
     preemption::run(&options);
     files::run(&options);
+    bulk::run(&options);
     net::run(&options);
 }
 
