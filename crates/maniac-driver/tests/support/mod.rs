@@ -417,3 +417,8 @@ impl Random {
 pub fn deep() -> bool {
     std::env::var_os("MANIAC_DEEP").is_some()
 }
+
+/// Whether rings pretend to know next to nothing: a test program that is run on such a ring has no other.
+pub fn is_bare() -> bool {
+    std::env::var_os("MANIAC_RING_FAULTS").is_some_and(|faults| faults == "bare")
+}
