@@ -19,7 +19,7 @@ const DEPTH: usize = 256;
 const READS: usize = 25_600;
 
 const SENDFILE: &str = "sendfile (limit)";
-const COPIED: &str = "pread and send";
+const COPIED: &str = "pread and send (limit)";
 const RING: &str = "raw ring, buffers registered (limit)";
 
 pub fn run(options: &Options) {
