@@ -14,25 +14,12 @@ import {
 } from "./ops.js";
 import { osError } from "./os-errors.js";
 import { refuseWhenRestricted } from "./permission.js";
-import { type Operation, plain } from "./request.js";
-import { bigIntStatsFrom, statsFrom } from "./stats.js";
+import { plain } from "./request.js";
+import { statOperation, validStatOptions } from "./stats.js";
 import { putTimes } from "./times.js";
-import {
-  NODE_MAJOR,
-  signalOf,
-  unixSeconds,
-  validId,
-  validInteger,
-  validMode,
-  validObject,
-} from "./validate.js";
+import { signalOf, unixSeconds, validId, validInteger, validMode } from "./validate.js";
 
-const FSTAT: Operation = {
-  code: OP_FSTAT,
-  steps: ["fstat"],
-  finish: (request, completion) =>
-    (request.op & F_BIGINT) !== 0 ? bigIntStatsFrom(completion) : statsFrom(completion),
-};
+const FSTAT = statOperation(OP_FSTAT, "fstat");
 const FTRUNCATE = plain(OP_FTRUNCATE, "ftruncate");
 const FSYNC = plain(OP_FSYNC, "fsync");
 const FDATASYNC = plain(OP_FDATASYNC, "fdatasync");
@@ -45,9 +32,7 @@ export function stat(
   descriptor: Descriptor,
   options: { bigint?: boolean | undefined },
 ): Promise<Stats | BigIntStats> {
-  if (NODE_MAJOR >= 26) {
-    validObject(options, "options");
-  }
+  validStatOptions(options);
   const request = onDescriptor(FSTAT, descriptor, options.bigint === true ? F_BIGINT : 0);
   return submitOn(descriptor, request, signalOf(options));
 }

@@ -4,7 +4,7 @@ import type { Abortable } from "node:events";
 import type { BufferEncodingOption, ObjectEncodingOptions, PathLike } from "node:fs";
 import { constants } from "node:fs";
 import { isAbsolute, resolve, toNamespacedPath } from "node:path";
-import { stat } from "./meta.js";
+import { isDirectory } from "./meta.js";
 import { decodeName, type NameEncoding, nameEncoding } from "./names.js";
 import { invalidSymlinkType, invalidValue } from "./node-errors.js";
 import { OP_COPY_FILE, OP_LINK, OP_READLINK, OP_REALPATH, OP_RENAME, OP_SYMLINK, OP_UNLINK } from "./ops.js";
@@ -136,11 +136,7 @@ export async function symlink(
   let kind = typeof type === "string" ? type : null;
   if (isWindows && kind === null) {
     const absolute = resolve(`${path}`, "..", `${target}`);
-    const directory = await stat(absolute).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    kind = directory ? "dir" : "file";
+    kind = (await isDirectory(absolute)) ? "dir" : "file";
   }
   const request = new Request(SYMLINK);
   const to = validPath(target, "target");

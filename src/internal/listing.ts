@@ -2,7 +2,7 @@
 import type { Dirent } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { direntsFrom, isDirectoryType, isUncertainType, joinName } from "./dirents.js";
-import { stat } from "./meta.js";
+import { isDirectory } from "./meta.js";
 import { decodeListing, type Listing, type NameEncoding } from "./names.js";
 import { F_TYPES, OP_READDIR } from "./ops.js";
 import { type Operation, type Path, Request } from "./request.js";
@@ -107,13 +107,6 @@ function childOf(path: Path, name: Buffer): Path {
 
 async function ifDirectory(place: Place, type: number): Promise<Place | undefined> {
   return isDirectoryType(type) || (await isDirectory(place.path)) ? place : undefined;
-}
-
-function isDirectory(path: Path): Promise<boolean> {
-  return stat(path as Buffer).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 }
 
 /** Entries of a directory and of those below it. A directory's own come first, then those of its last subdirectory. */

@@ -29,9 +29,9 @@ import {
 } from "./ops.js";
 import { osError } from "./os-errors.js";
 import { mayRead, mayWrite, node, restricted } from "./permission.js";
-import { type Operation, plain, Request } from "./request.js";
+import { type Operation, type Path, plain, Request } from "./request.js";
 import { run, runWith } from "./run.js";
-import { bigIntStatsFrom, statFsFrom, statsFrom } from "./stats.js";
+import { statFsFrom, statOperation, validStatOptions } from "./stats.js";
 import { putTimes } from "./times.js";
 import {
   NODE_MAJOR,
@@ -41,16 +41,8 @@ import {
   validInteger,
   validMode,
   validNumericMode,
-  validObject,
   validPath,
 } from "./validate.js";
-
-const statOperation = (code: number, syscall: string): Operation => ({
-  code,
-  steps: [syscall],
-  finish: (request, completion) =>
-    (request.op & F_BIGINT) !== 0 ? bigIntStatsFrom(completion) : statsFrom(completion),
-});
 
 const STAT = statOperation(OP_STAT, "stat");
 const LSTAT = statOperation(OP_LSTAT, "lstat");
@@ -77,9 +69,6 @@ interface StatCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Before Node 26 whatever has no properties of these names passed for options. */
-const OBJECTS_ALONE = NODE_MAJOR >= 26;
-
 /** What Node 24 brought: a file that is not there is no error where the caller says so. */
 function unlessMissing(promise: Promise<never>): Promise<never> {
   return promise.catch((error: { code?: unknown }) => {
@@ -98,8 +87,8 @@ function statCall(
   options: StatCall,
 ): Promise<never> {
   try {
-    if (OBJECTS_ALONE && operation !== STATFS) {
-      validObject(options, "options");
+    if (operation !== STATFS) {
+      validStatOptions(options);
     }
     const valid = validPath(path);
     const request = new Request(operation, options.bigint === true ? F_BIGINT : 0);
@@ -148,6 +137,14 @@ export function stat(path: PathLike, options?: StatOptions & Abortable): Promise
 export function stat(path: PathLike, options: StatCall = { bigint: false }): Promise<never> {
   const found = statCall(STAT, node.stat, path, options);
   return options?.throwIfNoEntry === false && NODE_MAJOR >= 24 ? unlessMissing(found) : found;
+}
+
+/** Whether there is a directory at `path`, or a link to one. */
+export function isDirectory(path: Path): Promise<boolean> {
+  return stat(path as Buffer).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }
 
 /**

@@ -4,7 +4,9 @@
  */
 import fs from "node:fs";
 import type { Completion } from "./completion.js";
-import { NODE_MAJOR } from "./validate.js";
+import { F_BIGINT } from "./ops.js";
+import type { Operation } from "./request.js";
+import { NODE_MAJOR, validObject } from "./validate.js";
 
 type Fields = Record<string, unknown>;
 type Maker<A extends unknown[]> = new (...args: A) => object;
@@ -130,4 +132,21 @@ export function statFsFrom(completion: Completion, bigint: boolean): fs.StatsFs 
     prototypeFrom([() => fs.statfsSync(process.execPath), () => fs.statfsSync(".")]),
   );
   return new makeStatFs(completion, bigint) as fs.StatsFs | fs.BigIntStatsFs;
+}
+
+/** An operation that gives `Stats`, or `BigIntStats` with `F_BIGINT`. */
+export function statOperation(code: number, syscall: string): Operation {
+  return {
+    code,
+    steps: [syscall],
+    finish: (request, completion) =>
+      (request.op & F_BIGINT) !== 0 ? bigIntStatsFrom(completion) : statsFrom(completion),
+  };
+}
+
+/** Options of a call that gives `Stats`; before Node 26 whatever has no properties of these names passed for them. */
+export function validStatOptions(options: unknown): void {
+  if (NODE_MAJOR >= 26) {
+    validObject(options, "options");
+  }
 }

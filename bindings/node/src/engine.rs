@@ -219,10 +219,7 @@ impl Engine {
     fn start_gathered(&mut self) {
         let mut gathered = std::mem::take(&mut self.gathered);
         if gathered.len() < share::LEAST {
-            for request in gathered.drain(..) {
-                self.flights[request.id] = None;
-                self.start(request);
-            }
+            gathered.drain(..).for_each(|request| self.start_here(request));
         } else {
             self.share.add(&mut gathered);
         }
@@ -234,10 +231,13 @@ impl Engine {
     fn start_shared(&mut self) {
         let mut asked = self.share.take_all();
         asked.extend(self.gathered.drain(..));
-        for request in asked {
-            self.flights[request.id] = None;
-            self.start(request);
-        }
+        asked.into_iter().for_each(|request| self.start_here(request));
+    }
+
+    /// Begins what was put off, on this thread.
+    fn start_here(&mut self, request: Request) {
+        self.flights[request.id] = None;
+        self.start(request);
     }
 
     /// Does what is shared until half of it is left. What the other thread has not come to by the next call is halved again then.
@@ -247,10 +247,7 @@ impl Engine {
         loop {
             let left = self.share.first(&mut slice);
             done += slice.len();
-            for request in slice.drain(..) {
-                self.flights[request.id] = None;
-                self.start(request);
-            }
+            slice.drain(..).for_each(|request| self.start_here(request));
             if left <= done {
                 break;
             }
